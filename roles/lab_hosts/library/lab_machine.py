@@ -1,0 +1,251 @@
+#!/usr/bin/python
+"""Ansible module: what this machine offers for containers as hosts.
+
+Reads only. The functions above ``main`` are pure, so that they are tested without a machine of each kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: lab_machine
+short_description: Find out what this machine offers for containers as hosts
+description:
+  - Reads the apt sources, the extra CA certificates, the MTU and the kind of machine.
+options:
+  release:
+    description: Debian release whose mirror is looked for.
+    type: str
+    required: true
+  apt_directory:
+    description: Directory of the apt sources.
+    type: path
+    default: /etc/apt
+author: The project
+"""
+
+CAP_SYS_RESOURCE = 24
+DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+WANTED_SOFT_LIMIT = 4096
+WANTED_HARD_LIMIT = 8192
+
+
+@dataclass(frozen=True)
+class Source:
+    """One line of apt sources: a mirror, one suite of it, and how its signature is checked."""
+
+    uri: str
+    suite: str
+    components: list[str]
+    signed_by: str
+
+
+def parse_deb822(text: str) -> list[Source]:
+    """Sources of a ``*.sources`` file; disabled stanzas and anything but binary packages are left out."""
+    found = []
+    for stanza in re.split(r"\n\s*\n", text):
+        fields: dict[str, str] = {}
+        name = ""
+        for line in stanza.splitlines():
+            if line.startswith("#") or not line.strip():
+                continue
+            if line[0].isspace():
+                fields[name] = f"{fields.get(name, '')}\n{line.strip()}"
+                continue
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            fields[name] = value.strip()
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() in ("no", "false"):
+            continue
+        # A key written out in the stanza instead of a file's path cannot be handed on as a path.
+        signed_by = fields.get("signed-by", "")
+        signed_by = signed_by if signed_by.startswith("/") and "\n" not in signed_by else ""
+        for uri in fields.get("uris", "").split():
+            for suite in fields.get("suites", "").split():
+                found.append(Source(uri, suite, fields.get("components", "").split(), signed_by))
+    return found
+
+
+def parse_one_line(text: str) -> list[Source]:
+    """Sources of a ``sources.list``: ``deb [options] URI suite component …``."""
+    found = []
+    for line in text.splitlines():
+        match = re.match(r"\s*deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<rest>[^#]+)", line)
+        if not match:
+            continue
+        uri, suite, *components = match["rest"].split()
+        signed_by = re.search(r"signed-by=(/\S+)", match["options"] or "")
+        found.append(Source(uri, suite, components, signed_by[1] if signed_by else ""))
+    return found
+
+
+def read_sources(apt_directory: Path) -> list[Source]:
+    """All sources of an apt configuration directory, in apt's own order."""
+    found = []
+    files = [apt_directory / "sources.list", *sorted((apt_directory / "sources.list.d").glob("*"))]
+    for file in files:
+        if file.is_file() and file.suffix in (".list", ".sources"):
+            parse = parse_deb822 if file.suffix == ".sources" else parse_one_line
+            found.extend(parse(file.read_text(encoding="utf-8")))
+    return found
+
+
+def plain_uri(uri: str) -> str:
+    """The mirror that apt would ask: ``mirror+file:`` (as on cloud images) names a list, whose first entry it is.
+
+    Returns an empty string for what a container could not reach (cdrom:, file:).
+    """
+    if uri.startswith("mirror+file:"):
+        listed = Path("/" + uri.removeprefix("mirror+file:").lstrip("/"))
+        lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+        uri = next((line.split()[0] for line in lines if line.strip() and not line.startswith("#")), "")
+    return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https") else ""
+
+
+def image_sources(sources: Iterable[Source], release: str) -> list[Source]:
+    """What the nodes' apt shall use: this release from the machine's own mirror, its updates, security, and backports.
+
+    Args:
+        sources: The machine's sources.
+        release: Debian code name.
+
+    Raises:
+        ValueError: No mirror of that release is among the sources.
+    """
+    chosen: dict[str, Source] = {}
+    for source in sources:
+        uri = plain_uri(source.uri)
+        if uri and "main" in source.components and source.suite in (
+            release,
+            f"{release}-updates",
+            f"{release}-security",
+            f"{release}-backports",
+        ):
+            chosen.setdefault(source.suite, Source(uri, source.suite, ["main"], source.signed_by or DEFAULT_KEYRING))
+    if release not in chosen:
+        raise ValueError(
+            f"no mirror of Debian {release} (component main, http or https) among this machine's apt sources"
+        )
+    main = chosen[release]
+    chosen.setdefault(f"{release}-backports", Source(main.uri, f"{release}-backports", ["main"], main.signed_by))
+    return [chosen[suite] for suite in sorted(chosen)]
+
+
+def containers_conf(
+    *, cgroup_v2: bool, systemd: bool, can_raise_limits: bool, netavark: bool, hard_limits: dict[str, int]
+) -> str:
+    """The CONTAINERS_CONF that podman needs here; empty where its defaults (systemd, cgroup v2, crun) work.
+
+    Args:
+        cgroup_v2: /sys/fs/cgroup is the unified hierarchy.
+        systemd: systemd is PID 1.
+        can_raise_limits: CAP_SYS_RESOURCE is to be had.
+        netavark: podman's network backend is netavark already.
+        hard_limits: The machine's own hard limits of ``nofile`` and ``nproc``; -1 means unlimited.
+    """
+    engine = []
+    containers = []
+    network = []
+    if not (cgroup_v2 and systemd):
+        engine = ['runtime = "runc"', 'cgroup_manager = "cgroupfs"', 'events_logger = "file"']
+    if not (cgroup_v2 and systemd and can_raise_limits):
+        limits = []
+        for name, own in sorted(hard_limits.items()):
+            hard = WANTED_HARD_LIMIT if own < 0 else min(own, WANTED_HARD_LIMIT)
+            limits.append(f'"{name}={min(WANTED_SOFT_LIMIT, hard)}:{hard}"')
+        containers = [f"default_ulimits = [{', '.join(limits)}]"]
+    if not netavark:
+        network = ['network_backend = "netavark"']
+    sections = {"engine": engine, "containers": containers, "network": network}
+    return "\n".join(f"[{name}]\n" + "".join(f"{line}\n" for line in body) for name, body in sections.items() if body)
+
+
+def output_of(*command: str) -> str:
+    """Standard output of a command, empty when it is missing or fails."""
+    if not shutil.which(command[0]):
+        return ""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def apt_proxies(ask: Callable[..., str] = output_of) -> dict[str, str]:
+    """Proxies of the machine's apt, by scheme."""
+    found = {}
+    for scheme in ("http", "https"):
+        value = ask("apt-config", "shell", "PROXY", f"Acquire::{scheme}::Proxy").partition("=")[2].strip().strip("'")
+        if value and value != "DIRECT":
+            found[scheme] = value
+    return found
+
+
+def default_mtu(ask: Callable[..., str] = output_of) -> int:
+    """MTU of the interface that leads outside, at most 1500 (an Ethernet's)."""
+    routes = json.loads(ask("ip", "-json", "route", "show", "default") or "[]")
+    devices = {route["dev"] for route in routes if "dev" in route}
+    links = json.loads(ask("ip", "-json", "link") or "[]")
+    return min([1500, *(link["mtu"] for link in links if link["ifname"] in devices)])
+
+
+def used_networks(ask: Callable[..., str] = output_of) -> dict[str, str]:
+    """Networks that this machine has a route to, and by which device."""
+    routes = json.loads(ask("ip", "-json", "-4", "route") or "[]")
+    return {route["dst"]: route.get("dev", "") for route in routes if route["dst"] != "default"}
+
+
+def read_machine(apt_directory: Path, release: str) -> dict[str, object]:
+    """Everything at once, as the module returns it."""
+    bounding = re.search(r"^CapBnd:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(encoding="utf-8"), re.MULTILINE)
+    backend = Path("/var/lib/containers/storage/defaultNetworkBackend")
+    try:
+        netavark = backend.read_text(encoding="utf-8").strip() == "netavark"
+    except (FileNotFoundError, PermissionError):
+        netavark = False
+    return {
+        "uid": os.getuid(),
+        "architecture": output_of("dpkg", "--print-architecture").strip(),
+        "sources": [asdict(source) for source in image_sources(read_sources(apt_directory), release)],
+        "ca_certificates": sorted(str(file) for file in Path("/usr/local/share/ca-certificates").rglob("*.crt")),
+        "apt_proxies": apt_proxies(),
+        "mtu": default_mtu(),
+        "used_networks": used_networks(),
+        "containers_conf": containers_conf(
+            cgroup_v2=Path("/sys/fs/cgroup/cgroup.controllers").is_file(),
+            systemd=Path("/run/systemd/system").is_dir(),
+            can_raise_limits=bool(bounding and int(bounding[1], 16) >> CAP_SYS_RESOURCE & 1),
+            netavark=netavark,
+            hard_limits={
+                "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+                "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+            },
+        ),
+    }
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "release": {"type": "str", "required": True},
+            "apt_directory": {"type": "path", "default": "/etc/apt"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **read_machine(Path(module.params["apt_directory"]), module.params["release"]))
+    except (OSError, ValueError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
