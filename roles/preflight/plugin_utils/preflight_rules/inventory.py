@@ -1,0 +1,24 @@
+"""All rules over a whole inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import credentials, engine, network, observers, packages, topology
+from .model import Inventory, Rule
+from .problem import Problem
+
+RULES: tuple[Rule, ...] = (
+    *topology.RULES,
+    *network.RULES,
+    *packages.RULES,
+    *engine.RULES,
+    *credentials.RULES,
+    *observers.RULES,
+)
+
+
+def cross_field_problems(inventory: Inventory) -> Iterator[Problem]:
+    """Yield what every rule finds."""
+    for rule in RULES:
+        yield from rule(inventory)

@@ -1,0 +1,76 @@
+"""Ranges and choices that argument_specs.yml cannot say, or does not have to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .problem import Problem, one_of, shown
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive bounds of a number; ``None`` is no bound."""
+
+    low: float
+    high: float | None = None
+    unit: str = ""
+
+    def __contains__(self, value: float) -> bool:
+        """Tell whether the value is within the bounds."""
+        return value >= self.low and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        """Say the bounds in words."""
+        bounds = f"{self.low:g} or more" if self.high is None else f"{self.low:g} to {self.high:g}"
+        return f"{bounds} {self.unit}".rstrip()
+
+
+# A node's unit runs without capabilities, so it cannot bind a port below 1024.
+RANGES: Mapping[str, Range] = {
+    "keydb_port": Range(1024, 65535),
+    "keydb_server_threads": Range(1, 64, "threads"),
+    "keydb_maxmemory_mb": Range(64, None, "MB"),
+    "keydb_repl_backlog_mb": Range(1, None, "MB"),
+    "keydb_replica_output_buffer_mb": Range(1, None, "MB"),
+    "keydb_pubsub_output_buffer_mb": Range(1, None, "MB"),
+    "keydb_maxclients": Range(32, 1_000_000, "clients"),
+    "keydb_ready_timeout": Range(1, 86_400, "s"),
+    "pki_ca_days": Range(1, 36_500, "days"),
+    "pki_certificate_days": Range(1, 36_500, "days"),
+    "pki_renew_before_days": Range(1, 36_500, "days"),
+    "observers_interval": Range(0.01, 86_400, "s"),
+    "preflight_min_free_mb": Range(0, None, "MB"),
+    "preflight_max_clock_skew": Range(0.1, 86_400, "s"),
+}
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "keydb_engine": ("keydb", "valkey", "redis"),
+    "keydb_install_method": ("apt", "deb", "archive"),
+    "keydb_appendfsync": ("always", "everysec", "no"),
+    "keydb_maxmemory_policy": (
+        "noeviction",
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+    ),
+}
+
+
+def range_problems(values: Mapping[str, Any], host: str) -> Iterator[Problem]:
+    """Yield each value of a host that is out of its range. Values must have passed their type check."""
+    for name, allowed in RANGES.items():
+        if name in values and values[name] not in allowed:
+            yield Problem(name, host, shown(values[name]), str(allowed), "is out of range")
+
+
+def choice_problem(name: str, value: object, choices: tuple[object, ...], host: str) -> Problem | None:
+    """Return the problem of a value that is none of its choices."""
+    if value in choices:
+        return None
+    return Problem(name, host, shown(value), one_of(choices), "is not one of the choices")
