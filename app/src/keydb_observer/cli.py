@@ -1,0 +1,200 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+from keydb_observer import __version__
+from keydb_observer.journal import set_up_logging
+from keydb_observer.listen_async import AsyncListener
+from keydb_observer.listen_sync import SyncListener
+from keydb_observer.messages import Mode
+from keydb_observer.options import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, OPTIONS, Option, WrongOption, resolve
+from keydb_observer.settings import Settings
+from keydb_observer.status import ask_cluster
+from keydb_observer.status_table import render
+from keydb_observer.writer import Writer
+
+PROGRAM = "keydb-observer"
+EXIT_WELL, EXIT_NOT_WELL, EXIT_WRONG_USE = 0, 1, 2
+
+_DESCRIPTION = """\
+Measures how long it takes from a write on one node to a reaction on another.
+
+A writer sets a key to a value with its clock's time and a number. Listeners are woken by the server's keyspace
+notification, read the value, log the time difference, and answer with a handshake that replicates back to the writer.
+The servers (KeyDB, Valkey or Redis) need `notify-keyspace-events K$g`."""
+
+_EPILOG = f"""\
+Every option may stand before or after the command. It can also be an environment variable ({ENVIRONMENT_PREFIX} and
+its name: {ENVIRONMENT_PREFIX}PASSWORD_FILE) or a key of a TOML file (password-file = "/path"). The command line wins
+over the environment, which wins over the file. As a variable, --node is a list with commas; in the file, an array.
+
+examples:
+  keydb-observer write --interval 1                      on a server at 127.0.0.1:6379, in one terminal,
+  keydb-observer listen --mode async                     and in another one
+  keydb-observer status --node a=10.0.0.1:6379 --node b=10.0.0.2:6379
+  keydb-observer --config observer.toml listen --mode sync
+
+observer.toml:
+  node = ["node1=10.0.0.1:6379", "node2=10.0.0.2:6379"]
+  tls = true
+  tls-ca = "/etc/keydb-observer/tls/ca.crt"
+
+exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status: a node or a link is down; 2 a wrong option"""
+
+_COMMANDS = {
+    "write": (
+        "set the key at a steady pace, and watch the handshakes",
+        """\
+Sets the key every --interval seconds and logs each write. For each handshake it logs the round trip (the time from the
+write to the handshake's arrival, less what the listener took, on one clock) and how far the listener's clock is ahead.""",
+        """\
+examples:
+  keydb-observer write                                   every 10 seconds on 127.0.0.1:6379
+  keydb-observer write --interval 0.5 --name node1
+  keydb-observer write --node 10.0.0.2:6379 --write-node 10.0.0.1:6379
+                                                         handshakes are seen at a replica, writes go to its primary""",
+    ),
+    "listen": (
+        "react to each write, log the time difference, and answer",
+        """\
+Subscribes to the key's notifications at the first --node, reads the key at each, logs the time since the write, and
+answers with a handshake. Writes that it missed are counted. A value found on subscribing is logged as such: how old it
+is, is no reaction time.""",
+        """\
+examples:
+  keydb-observer listen --mode sync
+  keydb-observer listen --mode async --node node2=10.0.0.2:6379 --name node2 \\
+      --username listener_async --password-file password --tls --tls-ca ca.crt --tls-cert client.crt --tls-key client.key""",
+    ),
+    "status": (
+        "show every node and observer",
+        """\
+Asks every --node at once. LINKS is how many replication links are up, of how many there should be. P50 and P99 are of a
+listener's latest 10,000 time differences. An observer is shown at the node that has its host's name.""",
+        """\
+examples:
+  keydb-observer status
+  keydb-observer --config /etc/keydb-observer/observer.toml status --json""",
+    ),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for a wrong option instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_WRONG_USE, f"{PROGRAM}: {message}; see {self.prog} --help\n")
+
+
+class Stopped(BaseException):
+    """SIGTERM or SIGINT reached the synchronous listener. Not an Exception: nothing that outlives troubles eats it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line, returns the exit code."""
+    arguments = vars(_parser().parse_args(argv))
+    command = arguments.pop("command")
+    try:
+        settings = resolve(command, arguments, os.environ)
+    except WrongOption as wrong:
+        print(f"{PROGRAM}: {wrong}", file=sys.stderr)
+        return EXIT_WRONG_USE
+    if command == "status":
+        return _show_status(settings)
+    identifier = f"{PROGRAM}-{command}" if settings.mode is None else f"{PROGRAM}-{settings.mode.listener}"
+    logger = set_up_logging(identifier)
+    if command == "write":
+        _run_until_stopped(lambda: Writer(settings, logger).run())
+    elif settings.mode is Mode.ASYNC:
+        _run_until_stopped(lambda: AsyncListener(settings, logger).run())
+    else:
+        _listen_until_stopped(settings, logger)
+    return EXIT_WELL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    _add_options(parser, "")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="write|listen|status")
+    for command, (summary, description, epilog) in _COMMANDS.items():
+        subparser = commands.add_parser(
+            command,
+            help=summary,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        _add_options(subparser, command)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, command: str) -> None:
+    """Adds what every command has, and what only this one has. Values stay text: they are judged in one place."""
+    parser.add_argument(
+        "--config",
+        default=argparse.SUPPRESS,
+        metavar="PATH",
+        help=f"a TOML file with options (or the variable {CONFIG_VARIABLE})",
+    )
+    for option in OPTIONS:
+        if option.command in ("", command):
+            _add_option(parser, option)
+
+
+def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    # SUPPRESS: what is not given does not appear, so that an option before the command survives the one after it.
+    common: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS, "help": option.help}
+    if option.is_flag:
+        parser.add_argument(option.flag, action=argparse.BooleanOptionalAction, **common)
+    else:
+        action = "append" if option.is_repeatable else "store"
+        parser.add_argument(option.flag, action=action, metavar=option.metavar or option.name.upper(), **common)
+
+
+def _show_status(settings: Settings) -> int:
+    status = asyncio.run(ask_cluster(settings, time.time_ns()))
+    print(json.dumps(status.as_json(), indent=2) if settings.as_json else render(status))
+    return EXIT_WELL if status.is_well else EXIT_NOT_WELL
+
+
+def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        task = asyncio.ensure_future(start())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+
+
+def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped
+
+    with contextlib.suppress(Stopped):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        SyncListener(settings, logger).run()

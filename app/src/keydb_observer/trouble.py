@@ -1,0 +1,179 @@
+"""What can go wrong between here and a node: telling the kinds apart, saying each once, and waiting before a retry."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from redis import exceptions as redis_errors
+
+from keydb_observer.journal import fields
+
+
+class SilentNode(redis_errors.TimeoutError):
+    """A connection that looks open, but whose other end does not answer."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """``kind`` is the state that a node is in, ``text`` what to say about it."""
+
+    kind: str
+    text: str
+
+
+_REPLIES: tuple[tuple[type[Exception], str, str], ...] = (
+    (redis_errors.AuthenticationError, "authentication", "it refuses our user name or password"),
+    (redis_errors.NoPermissionError, "permission", "its access control list forbids this"),
+    (redis_errors.BusyLoadingError, "loading", "it is loading its data"),
+    (redis_errors.ReadOnlyError, "read-only", "it is a read-only replica"),
+    (redis_errors.MasterDownError, "primary down", "it is a replica that has lost its primary"),
+    (redis_errors.OutOfMemoryError, "out of memory", "it has no memory left"),
+    (redis_errors.ResponseError, "error reply", "it answers with an error"),
+)
+
+
+def diagnose(error: BaseException) -> Trouble:
+    """Which kind of trouble this is, in words that name what to look at."""
+    causes = tuple(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return Trouble("tls", f"TLS fails: {_ssl_text(cause)}")
+    for error_class, kind, text in _REPLIES:
+        if isinstance(error, error_class):
+            return Trouble(kind, f"{text} ({_reply_text(error)})")
+    if isinstance(error, redis_errors.TimeoutError | asyncio.TimeoutError | TimeoutError):
+        return Trouble("silent", f"it does not answer ({error})" if str(error) else "it does not answer")
+    for cause in causes:
+        if isinstance(cause, ConnectionRefusedError):
+            return Trouble("refused", "it refuses connections: nothing listens there")
+        if isinstance(cause, socket.gaierror):
+            return Trouble("unknown host", f"its host name cannot be resolved ({cause.strerror})")
+    if isinstance(error, OSError) and error.filename is not None:
+        return Trouble("file", f"{error.filename}: {error.strerror}")
+    if isinstance(error, redis_errors.ConnectionError | OSError):
+        return Trouble("lost", f"the connection is lost ({error})")
+    return Trouble("unexpected", f"{type(error).__name__}: {error}")
+
+
+def is_wrong_type(error: redis_errors.ResponseError) -> bool:
+    """Whether the server says that a key holds another type than a string."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server said no to the command, so that it certainly did nothing."""
+    return isinstance(
+        error, redis_errors.ResponseError | redis_errors.BusyLoadingError | redis_errors.AuthenticationError
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from: redis-py wraps the operating system's errors in its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _reply_text(error: BaseException) -> str:
+    """The server's words. redis-py cuts the code, such as WRONGPASS, off the message and keeps it beside it."""
+    code = getattr(error, "status_code", None)
+    return f"{code} {error}" if code else str(error)
+
+
+def _ssl_text(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not accepted: {error.verify_message}"
+    return (error.reason or str(error)).replace("_", " ").lower()
+
+
+class TroubleLog:
+    """Says once what state something is in, when that changes, and once when it is well again.
+
+    Two states may take turns for as long as an outage lasts (a server that is restarted over and over). Each of them is
+    then said again after ``repeat_after_s`` at the earliest.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        subject: str,
+        *,
+        repeat_after_s: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger
+        self._subject = subject
+        self._repeat_after_s = repeat_after_s
+        self._monotonic = monotonic
+        self._last_said: str | None = None
+        self._said_at: dict[str, float] = {}
+        self._since: float | None = None
+
+    def failed(self, trouble: Trouble) -> None:
+        """Something does not work, in this way."""
+        now = self._monotonic()
+        if self._since is None:
+            self._since = now
+        said_at = self._said_at.get(trouble.kind)
+        if trouble.kind == self._last_said or (said_at is not None and now - said_at < self._repeat_after_s):
+            return
+        self._last_said = trouble.kind
+        self._said_at[trouble.kind] = now
+        self._logger.warning("%s: %s", self._subject, trouble.text, extra=fields(trouble=trouble.kind))
+
+    def well(self) -> None:
+        """It works."""
+        if self._since is None:
+            return
+        lasted = self._monotonic() - self._since
+        self._since = self._last_said = None
+        self._said_at.clear()
+        self._logger.info("%s: well again after %.1f seconds", self._subject, lasted, extra=fields(trouble="none"))
+
+
+class Backoff:
+    """How long to wait before the next attempt: twice as long each time up to a cap, with jitter.
+
+    The jitter (a random half of the delay) keeps observers that lost the same node from returning all at once. The
+    delay starts over only once things were well for as long as the cap: a server that accepts and drops connections
+    must not be tried in a tight loop.
+    """
+
+    def __init__(
+        self, first_s: float = 0.1, cap_s: float = 5.0, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._first_s = first_s
+        self._cap_s = cap_s
+        self._monotonic = monotonic
+        self._delay_s = first_s
+        self._well_since: float | None = None
+        self._retry_at = float("-inf")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the delay that ``failed`` returned has passed."""
+        return self._monotonic() >= self._retry_at
+
+    def failed(self) -> float:
+        """Returns the delay before the next attempt, in seconds."""
+        now = self._monotonic()
+        if self._well_since is not None and now - self._well_since >= self._cap_s:
+            self._delay_s = self._first_s
+        self._well_since = None
+        delay_s = self._delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+        self._delay_s = min(2 * self._delay_s, self._cap_s)
+        self._retry_at = now + delay_s
+        return delay_s
+
+    def succeeded(self) -> None:
+        """An attempt went well."""
+        if self._well_since is None:
+            self._well_since = self._monotonic()
