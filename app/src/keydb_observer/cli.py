@@ -20,7 +20,7 @@ from keydb_observer.journal import set_up_logging
 from keydb_observer.listen_async import AsyncListener
 from keydb_observer.listen_sync import SyncListener
 from keydb_observer.messages import Mode
-from keydb_observer.options import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, OPTIONS, Option, WrongOption, resolve
+from keydb_observer.options import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, OPTIONS, Option, WrongOptionError, resolve
 from keydb_observer.settings import Settings
 from keydb_observer.status import ask_cluster
 from keydb_observer.status_table import render
@@ -59,7 +59,8 @@ _COMMANDS = {
         "set the key at a steady pace, and watch the handshakes",
         """\
 Sets the key every --interval seconds and logs each write. For each handshake it logs the round trip (the time from the
-write to the handshake's arrival, less what the listener took, on one clock) and how far the listener's clock is ahead.""",
+write to the handshake's arrival, less what the listener took) and the clock offset (how far the listener's clock is
+ahead of the writer's, to within half the round trip).""",
         """\
 examples:
   keydb-observer write                                   every 10 seconds on 127.0.0.1:6379
@@ -77,7 +78,8 @@ is, is no reaction time.""",
 examples:
   keydb-observer listen --mode sync
   keydb-observer listen --mode async --node node2=10.0.0.2:6379 --name node2 \\
-      --username listener_async --password-file password --tls --tls-ca ca.crt --tls-cert client.crt --tls-key client.key""",
+      --username listener_async --password-file password \\
+      --tls --tls-ca ca.crt --tls-cert client.crt --tls-key client.key""",
     ),
     "status": (
         "show every node and observer",
@@ -99,7 +101,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_WRONG_USE, f"{PROGRAM}: {message}; see {self.prog} --help\n")
 
 
-class Stopped(BaseException):
+class StopSignal(BaseException):
     """SIGTERM or SIGINT reached the synchronous listener. Not an Exception: nothing that outlives troubles eats it."""
 
 
@@ -109,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = arguments.pop("command")
     try:
         settings = resolve(command, arguments, os.environ)
-    except WrongOption as wrong:
+    except WrongOptionError as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
         return EXIT_WRONG_USE
     if command == "status":
@@ -192,9 +194,9 @@ def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped
+        raise StopSignal
 
-    with contextlib.suppress(Stopped):
+    with contextlib.suppress(StopSignal):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         SyncListener(settings, logger).run()

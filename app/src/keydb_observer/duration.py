@@ -18,13 +18,17 @@ def seconds_text(difference_ns: int) -> str:
     return f"{sign}{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
-def short_text(duration_ns: int) -> str:
-    """A duration in ns with a unit that fits its size, for a table: ``0.512 ms``, ``12.3 s``, ``5 min``, ``3 h``."""
-    seconds = duration_ns / NS_PER_SECOND
-    if abs(seconds) < 1:
-        return f"{duration_ns / NS_PER_MILLISECOND:.3f} ms"
-    if abs(seconds) < 120:
-        return f"{seconds:.1f} s"
-    if abs(seconds) < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"
+def latency_text(latency_ns: int) -> str:
+    """A latency in ns, for a table: ``0.512 ms``, or ``1.250 s`` from a second on."""
+    if abs(latency_ns) < NS_PER_SECOND:
+        return f"{latency_ns / NS_PER_MILLISECOND:.3f} ms"
+    return f"{latency_ns / NS_PER_SECOND:.3f} s"
+
+
+def age_text(age_ns: int) -> str:
+    """How long ago something was, from ns, for a table: ``0.6 s``, ``5 min``, ``3 h``, ``4 d``."""
+    seconds = age_ns / NS_PER_SECOND
+    for unit, size, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < most:
+            return f"{seconds / size:.{1 if size == 1 else 0}f} {unit}"
+    return f"{seconds / 86_400:.0f} d"

@@ -12,7 +12,7 @@ from keydb_observer.latency import LatencyWindow
 from keydb_observer.messages import (
     Handshake,
     ListenerStats,
-    Malformed,
+    MalformedError,
     Mode,
     SharedValue,
     WokenBy,
@@ -39,7 +39,7 @@ class Listener:
         self._now_ns = now_ns
         self._sequence = SequenceTracker()
         self._latency = LatencyWindow()
-        self._value_trouble = TroubleLog(logger, f"{self.name}: {settings.key}")
+        self._value_trouble = TroubleLog(logger, f"{self.name}: {settings.key}", relief="a value again")
 
     def react(self, raw: bytes | str | None, woken_by: WokenBy, seen_ns: int) -> Handshake | None:
         """Takes in what the key holds (None: it is absent), and returns the answer to send, if any.
@@ -47,11 +47,11 @@ class Listener:
         ``seen_ns`` is when the event was seen, or when the key was read upon subscribing (Unix time in ns).
         """
         if raw is None:
-            self._value_trouble.failed(Trouble("absent", "the key is absent; waiting for a write"))
+            self._value_trouble.failed(Trouble("absent", "there is no such key; waiting for a write"))
             return None
         try:
             value = SharedValue.parse(raw)
-        except Malformed as malformed:
+        except MalformedError as malformed:
             self.found_foreign(str(malformed))
             return None
         self._value_trouble.well()
@@ -72,7 +72,7 @@ class Listener:
 
     def found_foreign(self, reason: str) -> None:
         """The key holds something that no writer of this program wrote."""
-        self._value_trouble.failed(Trouble("foreign value", f"the key holds a foreign value ({reason}); passing over"))
+        self._value_trouble.failed(Trouble("foreign value", f"it holds a foreign value ({reason}); passing over it"))
 
     def stopped(self) -> None:
         """Says the sum of it at the end."""

@@ -19,7 +19,7 @@ HANDSHAKE_PREFIX = "handshake:"
 _INT64_MAX = 2**63 - 1
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """What was read is not a message of this program; the text says in which way."""
 
 
@@ -60,7 +60,7 @@ class SharedValue:
 
     @classmethod
     def parse(cls, raw: bytes | str) -> SharedValue:
-        """Raises Malformed."""
+        """Raises MalformedError."""
         fields = _Fields(raw)
         return cls(
             writer=fields.name("writer"),
@@ -105,7 +105,7 @@ class Handshake:
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Handshake:
-        """Raises Malformed."""
+        """Raises MalformedError."""
         fields = _Fields(raw)
         stats = fields.object("stats")
         return cls(
@@ -143,33 +143,33 @@ def _encode(fields: dict[str, Any]) -> bytes:
 
 
 class _Fields:
-    """Checked access to the fields of a JSON object. Every method raises Malformed and names the field."""
+    """Checked access to the fields of a JSON object. Every method raises MalformedError and names the field."""
 
     def __init__(self, raw: bytes | str) -> None:
         try:
             # The decoder recurses into nested arrays, so a hostile value may also end in a RecursionError.
             content = json.loads(raw)
         except (ValueError, RecursionError):
-            raise Malformed("it is not JSON") from None
+            raise MalformedError("it is not JSON") from None
         if not isinstance(content, dict):
-            raise Malformed("it is not a JSON object")
+            raise MalformedError("it is not a JSON object")
         self._content: dict[str, Any] = content
 
     def _get(self, field: str) -> Any:
         if field not in self._content:
-            raise Malformed(f"{field} is not there")
+            raise MalformedError(f"{field} is not there")
         return self._content[field]
 
     def name(self, field: str) -> str:
         name = self._get(field)
         if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-            raise Malformed(f"{field} is not a name")
+            raise MalformedError(f"{field} is not a name")
         return name
 
     def integer(self, field: str, least: int) -> int:
         number = self._get(field)
         if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= _INT64_MAX:
-            raise Malformed(f"{field} is not an integer from {least} to {_INT64_MAX}")
+            raise MalformedError(f"{field} is not an integer from {least} to {_INT64_MAX}")
         return number
 
     def integer_or_none(self, field: str) -> int | None:
@@ -178,7 +178,7 @@ class _Fields:
     def object(self, field: str) -> _Fields:
         content = self._get(field)
         if not isinstance(content, dict):
-            raise Malformed(f"{field} is not a JSON object")
+            raise MalformedError(f"{field} is not a JSON object")
         inner = _Fields.__new__(_Fields)
         inner._content = content
         return inner
@@ -187,4 +187,4 @@ class _Fields:
         try:
             return WokenBy(self._get("woken_by"))
         except ValueError:
-            raise Malformed("woken_by is neither event nor subscription") from None
+            raise MalformedError("woken_by is neither event nor subscription") from None

@@ -32,11 +32,11 @@ DEFAULT_NODE = "127.0.0.1:6379"
 _ADDRESS_ALLOWED = "HOST:PORT or NAME=HOST:PORT, port 1 to 65535, IPv6 as [ADDRESS]:PORT"
 
 
-class WrongOption(Exception):
+class WrongOptionError(Exception):
     """An option is wrong or missing. The text is one line: where it was given, what was given, what is allowed."""
 
 
-class _Refused(ValueError):
+class _RefusedError(ValueError):
     """A value is not allowed, for the reason in the text (which may be empty)."""
 
 
@@ -64,7 +64,7 @@ class Option:
 
 def _text(given: object) -> str:
     if not isinstance(given, str):
-        raise _Refused("it is not a string")
+        raise _RefusedError("it is not a string")
     return given
 
 
@@ -75,19 +75,19 @@ def _flag(given: object) -> bool:
     try:
         return words[_text(given).lower()]
     except KeyError:
-        raise _Refused from None
+        raise _RefusedError from None
 
 
 def _seconds(least: float, most: float) -> Callable[[object], float]:
     def parse(given: object) -> float:
         if isinstance(given, bool) or not isinstance(given, str | int | float):
-            raise _Refused("it is not a number")
+            raise _RefusedError("it is not a number")
         try:
             seconds = float(given)
         except ValueError:
-            raise _Refused("it is not a number") from None
+            raise _RefusedError("it is not a number") from None
         if not math.isfinite(seconds) or not least <= seconds <= most:
-            raise _Refused("it is out of range")
+            raise _RefusedError("it is out of range")
         return seconds
 
     return parse
@@ -97,40 +97,40 @@ def _node(given: object) -> Node:
     try:
         return Node.parse(_text(given).strip())
     except ValueError as error:
-        raise _Refused(str(error)) from None
+        raise _RefusedError(str(error)) from None
 
 
 def _nodes(given: object) -> tuple[Node, ...]:
     listed = given.replace(",", " ").split() if isinstance(given, str) else given
     if not isinstance(listed, list) or not listed:
-        raise _Refused("it is not a list of nodes")
+        raise _RefusedError("it is not a list of nodes")
     nodes = tuple(_node(item) for item in listed)
     for what, seen in (("name", [node.name for node in nodes]), ("address", [node.address for node in nodes])):
         for item in seen:
             if seen.count(item) > 1:
-                raise _Refused(f"the {what} {item} is given twice")
+                raise _RefusedError(f"the {what} {item} is given twice")
     return nodes
 
 
 def _name(given: object) -> str:
     if not NAME_PATTERN.fullmatch(_text(given)):
-        raise _Refused
+        raise _RefusedError
     return _text(given)
 
 
 def _key(given: object) -> str:
     key = _text(given)
     if not 1 <= len(key) <= 512 or not key.isprintable() or " " in key:
-        raise _Refused
+        raise _RefusedError
     if key.startswith(HANDSHAKE_PREFIX):
-        raise _Refused("such keys are the listeners' answers")
+        raise _RefusedError("such keys are the listeners' answers")
     return key
 
 
 def _username(given: object) -> str:
     username = _text(given)
     if not username or not username.isprintable() or " " in username:
-        raise _Refused
+        raise _RefusedError
     return username
 
 
@@ -138,7 +138,7 @@ def _mode(given: object) -> Mode:
     try:
         return Mode(_text(given))
     except ValueError:
-        raise _Refused from None
+        raise _RefusedError from None
 
 
 def _readable_file(given: object) -> Path:
@@ -147,7 +147,7 @@ def _readable_file(given: object) -> Path:
         with path.open("rb"):
             return path
     except (OSError, ValueError) as error:
-        raise _Refused(getattr(error, "strerror", None) or str(error)) from None
+        raise _RefusedError(getattr(error, "strerror", None) or str(error)) from None
 
 
 def _password_file(given: object) -> Path:
@@ -155,9 +155,9 @@ def _password_file(given: object) -> Path:
     try:
         read_password(path)
     except UnicodeDecodeError:
-        raise _Refused("it is not UTF-8") from None
+        raise _RefusedError("it is not UTF-8") from None
     except ValueError as error:
-        raise _Refused(str(error)) from None
+        raise _RefusedError(str(error)) from None
     return path
 
 
@@ -175,7 +175,7 @@ OPTIONS: tuple[Option, ...] = (
         "write-node",
         _node,
         _ADDRESS_ALLOWED,
-        "the server that writes go to, where it is another one, as with a read-only replica (default: the first --node)",
+        "the server that writes go to, if the first --node is a read-only replica (default: the first --node)",
         "HOST:PORT",
     ),
     Option("username", _username, "a user name without spaces", "the user of the server's access control list", "USER"),
@@ -271,12 +271,12 @@ def resolve(command: str, arguments: Mapping[str, object], environment: Mapping[
     """Puts together what ``command`` was told.
 
     ``arguments`` holds the options given on the command line under their names, and ``config`` for the file.
-    Raises WrongOption.
+    Raises WrongOptionError.
     """
     given = _collect(arguments, environment)
     values = {name: _parse(_BY_NAME[name], found) for name, found in given.items()}
     if command == "listen" and "mode" not in values:
-        raise WrongOption("--mode: not given; allowed: sync or async")
+        raise WrongOptionError("--mode: not given; allowed: sync or async")
     nodes: tuple[Node, ...] = values.get("node") or (Node.parse(DEFAULT_NODE),)
     return Settings(
         nodes=nodes,
@@ -311,16 +311,18 @@ def _read_config(config: _Given) -> dict[str, _Given]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WrongOption(f"{config.place}: {path} given: {error.strerror}; allowed: a readable TOML file") from None
+        raise WrongOptionError(
+            f"{config.place}: {path} given: {error.strerror}; allowed: a readable TOML file"
+        ) from None
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise WrongOption(f"{config.place}: {path} given: {reason}; allowed: a TOML file") from None
+        raise WrongOptionError(f"{config.place}: {path} given: {reason}; allowed: a TOML file") from None
     given = {}
     for key, value in content.items():
         name = key.replace("_", "-")
         if name not in _BY_NAME or name in given:
             reason = "is given twice" if name in given else "is no option"
-            raise WrongOption(f"{key} in {path}: it {reason}; allowed: {', '.join(_BY_NAME)}, each once")
+            raise WrongOptionError(f"{key} in {path}: it {reason}; allowed: {', '.join(_BY_NAME)}, each once")
         given[name] = _Given(value, f"{key} in {path}")
     return given
 
@@ -328,9 +330,11 @@ def _read_config(config: _Given) -> dict[str, _Given]:
 def _parse(option: Option, given: _Given) -> Any:
     try:
         return option.parse(given.value)
-    except _Refused as refused:
+    except _RefusedError as refused:
         reason = f": {refused}" if str(refused) else ""
-        raise WrongOption(f"{given.place}: {_shown(given.value)} given{reason}; allowed: {option.allowed}") from None
+        raise WrongOptionError(
+            f"{given.place}: {_shown(given.value)} given{reason}; allowed: {option.allowed}"
+        ) from None
 
 
 def _shown(value: object) -> str:
@@ -342,7 +346,7 @@ def _shown(value: object) -> str:
 def _host_name() -> str:
     name = socket.gethostname()
     if not NAME_PATTERN.fullmatch(name):
-        raise WrongOption(f"--name: not given, and this host's name {name!r} will not do; allowed: {NAME_ALLOWED}")
+        raise WrongOptionError(f"--name: not given, and this host's name {name!r} will not do; allowed: {NAME_ALLOWED}")
     return name
 
 
@@ -350,7 +354,7 @@ def _credentials(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Cred
     if "password-file" in values:
         return Credentials(values.get("username"), values["password-file"])
     if "username" in values:
-        raise WrongOption(f"{given['username'].place}: given without --password-file; allowed: both together")
+        raise WrongOptionError(f"{given['username'].place}: given without --password-file; allowed: both together")
     return None
 
 
@@ -359,11 +363,13 @@ def _tls(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Tls | None:
     if not values.get("tls"):
         # Whoever names certificates wants TLS. Going on in plain text needs an explicit no.
         if files and "tls" not in values:
-            raise WrongOption(f"{given[files[0]].place}: given without --tls; allowed: with --tls, or with --no-tls")
+            raise WrongOptionError(
+                f"{given[files[0]].place}: given without --tls; allowed: with --tls, or with --no-tls"
+            )
         return None
     if ("tls-cert" in values) != ("tls-key" in values):
         there, missing = ("tls-cert", "tls-key") if "tls-cert" in values else ("tls-key", "tls-cert")
-        raise WrongOption(f"{given[there].place}: given without --{missing}; allowed: both together")
+        raise WrongOptionError(f"{given[there].place}: given without --{missing}; allowed: both together")
     tls = Tls(values.get("tls-ca"), values.get("tls-cert"), values.get("tls-key"))
     _check_certificates(tls, given)
     return tls
@@ -387,5 +393,5 @@ def _check_certificates(tls: Tls, given: Mapping[str, _Given]) -> None:
         raise _wrong_file(given["tls-key"], "tls-key", reason) from None
 
 
-def _wrong_file(given: _Given, name: str, reason: str) -> WrongOption:
-    return WrongOption(f"{given.place}: {given.value} given: {reason}; allowed: {_BY_NAME[name].allowed}")
+def _wrong_file(given: _Given, name: str, reason: str) -> WrongOptionError:
+    return WrongOptionError(f"{given.place}: {given.value} given: {reason}; allowed: {_BY_NAME[name].allowed}")

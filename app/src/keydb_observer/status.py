@@ -10,7 +10,7 @@ from typing import Any
 import redis.asyncio
 
 from keydb_observer.connection import async_client, drop_connections
-from keydb_observer.messages import Handshake, Malformed, Mode, SharedValue, handshake_key
+from keydb_observer.messages import Handshake, MalformedError, Mode, SharedValue, handshake_key
 from keydb_observer.node_facts import NodeFacts
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
@@ -138,7 +138,7 @@ def _parsed(kind: Any, raw: object) -> Any:
     """None where the key is absent, holds a foreign value, or may not be read."""
     try:
         return kind.parse(raw) if isinstance(raw, bytes) else None
-    except Malformed:
+    except MalformedError:
         return None
 
 

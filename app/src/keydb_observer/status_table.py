@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keydb_observer.duration import short_text
+from keydb_observer.duration import age_text, latency_text
 from keydb_observer.status import ClusterStatus, NodeStatus, ObserverStatus
 
 WIDTH = 110
@@ -44,12 +44,12 @@ def _rows(node: NodeStatus) -> Iterator[tuple[str, ...]]:
 
 def _observer_cells(observer: ObserverStatus) -> tuple[str, ...]:
     # Clocks differ: a write that seems to come from the future was made just now.
-    age = short_text(max(observer.age_ns, 0))
+    age = age_text(max(observer.age_ns, 0))
     return (observer.name, f"seq {observer.seq}, {age} ago", _latency(observer.p50_ns), _latency(observer.p99_ns))
 
 
 def _latency(latency_ns: int | None) -> str:
-    return "-" if latency_ns is None else short_text(latency_ns)
+    return "-" if latency_ns is None else latency_text(latency_ns)
 
 
 def _complaints(status: ClusterStatus) -> Iterator[str]:

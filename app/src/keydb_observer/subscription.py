@@ -16,7 +16,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from keydb_observer.trouble import SilentNode
+from keydb_observer.trouble import SilentNodeError
 
 _EVENTS = ("message", "pmessage")
 _CONFIRMATIONS = ("subscribe", "psubscribe")
@@ -48,11 +48,11 @@ class Watchdog:
         return max(0.0, self._deadline - self._monotonic())
 
     def wants_ping(self) -> bool:
-        """Whether a PING is due. Raises SilentNode when there was one and nothing came back."""
+        """Whether a PING is due. Raises SilentNodeError when there was one and nothing came back."""
         if self._monotonic() < self._deadline:
             return False
         if self._has_pinged:
-            raise SilentNode(f"no answer to PING within {self._timeout:g} seconds")
+            raise SilentNodeError(f"no answer to PING within {self._timeout:g} seconds")
         self._has_pinged = True
         self._deadline = self._monotonic() + self._timeout
         return True

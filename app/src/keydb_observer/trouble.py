@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 import socket
@@ -16,7 +17,7 @@ from redis import exceptions as redis_errors
 from keydb_observer.journal import fields
 
 
-class SilentNode(redis_errors.TimeoutError):
+class SilentNodeError(redis_errors.TimeoutError):
     """A connection that looks open, but whose other end does not answer."""
 
 
@@ -45,13 +46,15 @@ def diagnose(error: BaseException) -> Trouble:
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
             return Trouble("tls", f"TLS fails: {_ssl_text(cause)}")
+    if "[SSL" in str(error):
+        return Trouble("tls", f"TLS fails: {error}")
     for error_class, kind, text in _REPLIES:
         if isinstance(error, error_class):
             return Trouble(kind, f"{text} ({_reply_text(error)})")
     if isinstance(error, redis_errors.TimeoutError | asyncio.TimeoutError | TimeoutError):
         return Trouble("silent", f"it does not answer ({error})" if str(error) else "it does not answer")
     for cause in causes:
-        if isinstance(cause, ConnectionRefusedError):
+        if isinstance(cause, ConnectionRefusedError) or str(cause).startswith(f"Error {errno.ECONNREFUSED} "):
             return Trouble("refused", "it refuses connections: nothing listens there")
         if isinstance(cause, socket.gaierror):
             return Trouble("unknown host", f"its host name cannot be resolved ({cause.strerror})")
@@ -75,7 +78,10 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from: redis-py wraps the operating system's errors in its own."""
+    """The error and what it came from: redis-py wraps the operating system's errors in its own.
+
+    Where its pool replaces a stale connection the origin is lost, and only the number in the text tells (`diagnose`).
+    """
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -106,11 +112,13 @@ class TroubleLog:
         logger: logging.Logger,
         subject: str,
         *,
+        relief: str = "well again",
         repeat_after_s: float = 60.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._logger = logger
         self._subject = subject
+        self._relief = relief
         self._repeat_after_s = repeat_after_s
         self._monotonic = monotonic
         self._last_said: str | None = None
@@ -136,7 +144,9 @@ class TroubleLog:
         lasted = self._monotonic() - self._since
         self._since = self._last_said = None
         self._said_at.clear()
-        self._logger.info("%s: well again after %.1f seconds", self._subject, lasted, extra=fields(trouble="none"))
+        self._logger.info(
+            "%s: %s after %.1f seconds", self._subject, self._relief, lasted, extra=fields(trouble="none")
+        )
 
 
 class Backoff:

@@ -11,7 +11,7 @@ import redis.asyncio
 from keydb_observer.connection import async_client, drop_connections
 from keydb_observer.duration import seconds_text, timestamp_text
 from keydb_observer.journal import fields
-from keydb_observer.messages import HANDSHAKE_PREFIX, Handshake, Malformed, SharedValue, WokenBy, keyspace_channel
+from keydb_observer.messages import HANDSHAKE_PREFIX, Handshake, MalformedError, SharedValue, WokenBy, keyspace_channel
 from keydb_observer.settings import Settings
 from keydb_observer.subscription import AsyncSubscription
 from keydb_observer.trouble import Backoff, TroubleLog, diagnose, is_refusal, is_wrong_type
@@ -43,6 +43,7 @@ class Writer:
         self._logger = logger
         self._epoch = time.time_ns()
         self._seq = 0
+        self._answered: dict[str, tuple[int, WokenBy]] = {}
         self._reader = async_client(settings.read_node, settings)
         self._writer = async_client(settings.write_node, settings)
 
@@ -83,8 +84,11 @@ class Writer:
             backoff.succeeded()
             self._say_written(value)
             # The pace is kept from write to write; what an outage held up is not made up for.
-            due = max(due + self._settings.interval, time.monotonic())
-            await asyncio.sleep(due - time.monotonic())
+            now = time.monotonic()
+            due += self._settings.interval
+            if due <= now:
+                due = now + self._settings.interval
+            await asyncio.sleep(due - now)
 
     async def _what_it_follows(self) -> str:
         try:
@@ -92,7 +96,7 @@ class Writer:
             if raw is None:
                 return "where nothing was"
             value = SharedValue.parse(raw)
-        except Malformed as malformed:
+        except MalformedError as malformed:
             return f"over a foreign value ({malformed})"
         except redis.ResponseError as error:
             if not is_wrong_type(error):
@@ -156,7 +160,7 @@ class Writer:
             if raw is None:
                 return
             handshake = Handshake.parse(raw)
-        except Malformed as malformed:
+        except MalformedError as malformed:
             self._logger.warning("%s passes over a foreign value in %s (%s)", self.NAME, key, malformed)
             return
         except redis.ResponseError as error:
@@ -164,7 +168,10 @@ class Writer:
                 raise
             self._logger.warning("%s passes over a foreign value in %s (it is not a string)", self.NAME, key)
             return
-        if handshake.epoch == self._epoch and handshake.writer == self._settings.name:
+        is_ours = handshake.epoch == self._epoch and handshake.writer == self._settings.name
+        # Two events in quick succession may both find the later handshake.
+        if is_ours and self._answered.get(key) != (handshake.seq, handshake.woken_by):
+            self._answered[key] = (handshake.seq, handshake.woken_by)
             self._say_handshake(handshake, seen_ns)
 
     def _say_handshake(self, handshake: Handshake, seen_ns: int) -> None:
@@ -186,7 +193,7 @@ class Writer:
             return
         round_trip, offset = round_trip_ns(handshake, seen_ns), clock_offset_ns(handshake, seen_ns)
         self._logger.info(
-            "%s saw %s answer seq %d: round trip %s seconds, its clock is ahead by %s seconds",
+            "%s saw %s answer seq %d: round trip %s seconds, clock offset %s seconds",
             self.NAME,
             who,
             handshake.seq,
