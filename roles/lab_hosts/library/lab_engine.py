@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -146,7 +146,8 @@ def choose(
             raise ValueError(f"LAB_KEYDB_ARCHIVE={archive}: no such file")
         match = ARCHIVE_NAME.fullmatch(given.name)
         if match and match["architecture"] != architecture:
-            raise ValueError(f"LAB_KEYDB_ARCHIVE={archive}: built for {match['architecture']}, nodes are {architecture}")
+            built_for = match["architecture"]
+            raise ValueError(f"LAB_KEYDB_ARCHIVE={archive}: built for {built_for}, the nodes are {architecture}")
         return archive_choice({architecture: given}, architecture, f"{asked}LAB_KEYDB_ARCHIVE is {given}")
     found = find_archives(cache)
     if architecture in found:
@@ -165,10 +166,10 @@ def answers(url: str) -> bool:
     """Whether a URL can be fetched within a few seconds."""
     if not url.startswith(("http://", "https://")):
         return False
-    request = urllib.request.Request(url, method="HEAD")
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310  # the scheme was checked above
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_SECONDS) as reply:
-            return bool(reply.status == 200)
+        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_SECONDS) as reply:  # noqa: S310  # likewise
+            return bool(reply.status == HTTPStatus.OK)
     except (OSError, ValueError):
         return False
 
@@ -187,14 +188,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    in_release = f"{given['apt_source_uri'].rstrip('/')}/dists/{given['release']}/InRelease"
     try:
         choice = choose(
             engine=given["engine"],
             archive=given["archive"],
-            cache=Path(os.path.expanduser(given["cache"])),
+            cache=Path(given["cache"]).expanduser(),
             architecture=given["architecture"],
             apt_source_uri=given["apt_source_uri"],
-            upstream_answers=lambda: answers(f"{given['apt_source_uri'].rstrip('/')}/dists/{given['release']}/InRelease"),
+            upstream_answers=lambda: answers(in_release),
         )
     except (OSError, ValueError) as error:
         module.fail_json(msg=str(error))

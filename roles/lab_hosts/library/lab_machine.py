@@ -26,9 +26,9 @@ description:
   - Reads the apt sources, the extra CA certificates, the MTU and the kind of machine.
 options:
   release:
-    description: Debian release whose mirror is looked for.
+    description: Debian release whose mirror is looked for; no mirror is when empty.
     type: str
-    required: true
+    default: ""
   apt_directory:
     description: Directory of the apt sources.
     type: path
@@ -73,8 +73,10 @@ def parse_deb822(text: str) -> list[Source]:
         signed_by = fields.get("signed-by", "")
         signed_by = signed_by if signed_by.startswith("/") and "\n" not in signed_by else ""
         for uri in fields.get("uris", "").split():
-            for suite in fields.get("suites", "").split():
-                found.append(Source(uri, suite, fields.get("components", "").split(), signed_by))
+            found.extend(
+                Source(uri, suite, fields.get("components", "").split(), signed_by)
+                for suite in fields.get("suites", "").split()
+            )
     return found
 
 
@@ -124,15 +126,11 @@ def image_sources(sources: Iterable[Source], release: str) -> list[Source]:
     Raises:
         ValueError: No mirror of that release is among the sources.
     """
+    suites = (release, f"{release}-updates", f"{release}-security", f"{release}-backports")
     chosen: dict[str, Source] = {}
     for source in sources:
         uri = plain_uri(source.uri)
-        if uri and "main" in source.components and source.suite in (
-            release,
-            f"{release}-updates",
-            f"{release}-security",
-            f"{release}-backports",
-        ):
+        if uri and "main" in source.components and source.suite in suites:
             chosen.setdefault(source.suite, Source(uri, source.suite, ["main"], source.signed_by or DEFAULT_KEYRING))
     if release not in chosen:
         raise ValueError(
@@ -211,10 +209,11 @@ def read_machine(apt_directory: Path, release: str) -> dict[str, object]:
         netavark = backend.read_text(encoding="utf-8").strip() == "netavark"
     except (FileNotFoundError, PermissionError):
         netavark = False
+    sources = image_sources(read_sources(apt_directory), release) if release else []
     return {
         "uid": os.getuid(),
         "architecture": output_of("dpkg", "--print-architecture").strip(),
-        "sources": [asdict(source) for source in image_sources(read_sources(apt_directory), release)],
+        "sources": [asdict(source) for source in sources],
         "ca_certificates": sorted(str(file) for file in Path("/usr/local/share/ca-certificates").rglob("*.crt")),
         "apt_proxies": apt_proxies(),
         "mtu": default_mtu(),
@@ -236,7 +235,7 @@ def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
-            "release": {"type": "str", "required": True},
+            "release": {"type": "str", "default": ""},
             "apt_directory": {"type": "path", "default": "/etc/apt"},
         },
         supports_check_mode=True,

@@ -1,0 +1,49 @@
+# The commands of this project; "make help" lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help lab lab-down packages venv lint unit molecule test
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+LOCALHOST := ansible-playbook -i localhost,
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  LAB_NODES=3               number of nodes, 1 to 20"
+	@echo "  LAB_ENGINE=keydb          or valkey, redis; unset: KeyDB where a package can be had, else Valkey"
+	@echo "  LAB_KEYDB_ARCHIVE=FILE    a KeyDB tarball; unset: looked for in ~/.cache/keydb-lab"
+	@echo "  LAB_MANAGEMENT_CIDR=NET   network of SSH, 10.76.0.0/24; LAB_CLUSTER_CIDR=NET the engine's, 10.77.0.0/24"
+
+lab: venv ## start the hosts, provision them, show what they do; repeat it at will
+	@$(LOCALHOST) playbooks/lab_up.yml
+	@ansible-playbook -i .lab/inventory playbooks/site.yml
+	@ansible-playbook -i .lab/inventory playbooks/status.yml
+
+lab-down: venv ## remove exactly what "make lab" made
+	@$(LOCALHOST) playbooks/lab_down.yml
+
+test: venv ## all tests: lint, unit, molecule
+	@scripts/run-tests lint unit molecule
+
+lint: venv ## ansible-lint, yamllint, ruff, mypy
+	ansible-lint
+	yamllint --strict .
+	ruff check
+	ruff format --check
+	mypy
+
+unit: venv ## tests that need no hosts
+	pytest --ignore tests/nodes --junit-xml results/tests/unit.xml tests
+
+molecule: venv ## the whole site.yml on three systemd containers, for every engine that can be had
+	@scripts/run-tests molecule
+
+packages: ## Debian packages that the lab and the tests need
+	@scripts/install-packages
+
+venv: packages ## Python environment in .venv
+	@scripts/make-venv
+
+requirements.lock: requirements.in app/pyproject.toml ## (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	  --custom-compile-command "make requirements.lock" --output-file $@ requirements.in app/pyproject.toml
