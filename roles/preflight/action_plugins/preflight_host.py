@@ -45,13 +45,13 @@ class ActionModule(ActionBase):
             problem = Problem("ansible_facts", name, given, allowed, "were not gathered before preflight")
             return result | dict(as_result([problem], f"the facts of {name}"))
 
-        roles = load_roles(_ROLE.parent, lambda path: self._loader.load_from_file(path, trusted_as_template=True))
+        roles = load_roles(_ROLE.parent, self._role_file)
 
         def templating(variables: Mapping[str, Any]) -> Callable[[Any], Any]:
             template: Callable[[Any], Any] = self._templar.copy_with_new_env(available_variables=variables).template
             return template
 
-        resolved = host_values(name, task_vars, roles, templating, is_node=is_node, facts_known=True)
+        resolved = host_values(name, task_vars, roles, templating, facts_known=True)
         path = resolved.values.get("keydb_data_dir", "/var/lib")
         before = time.time_ns()
         probe = self._execute_module(module_name="preflight_probe", module_args={"path": path}, task_vars=task_vars)
@@ -80,6 +80,10 @@ class ActionModule(ActionBase):
         )
         result.update(as_result([*resolved.problems, *host_problems(host)], f"what {name} is"))
         return result
+
+    def _role_file(self, path: str) -> Any:
+        """Read a YAML file whose templates may be evaluated. It is not copied (``unsafe``), so nobody may change it."""
+        return self._loader.load_from_file(path, unsafe=True, trusted_as_template=True)
 
 
 def _version(facts: Mapping[str, Any]) -> str:

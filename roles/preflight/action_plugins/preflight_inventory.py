@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         hostvars, groups = task_vars["hostvars"], task_vars["groups"]
-        roles = load_roles(_ROLE.parent, lambda path: self._loader.load_from_file(path, trusted_as_template=True))
+        roles = load_roles(_ROLE.parent, self._role_file)
         raw = {host: {**hostvars.raw_get(host), "hostvars": hostvars, "groups": groups} for host in hostvars}
 
         def templating(variables: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -38,15 +38,7 @@ class ActionModule(ActionBase):
             return template
 
         values = {
-            host: host_values(
-                host,
-                variables,
-                roles,
-                templating,
-                is_node=host in groups.get("keydb_nodes", ()),
-                facts_known=False,
-            )
-            for host, variables in raw.items()
+            host: host_values(host, variables, roles, templating, facts_known=False) for host, variables in raw.items()
         }
         problems = [problem for host in values for problem in values[host].problems]
         problems += name_problems(raw, groups, roles)
@@ -54,3 +46,7 @@ class ActionModule(ActionBase):
         merged = merged_hosts(problems, groups.get("keydb_nodes", ()))
         result.update(as_result(merged, "the inventory"))
         return result
+
+    def _role_file(self, path: str) -> Any:
+        """Read a YAML file whose templates may be evaluated. It is not copied (``unsafe``), so nobody may change it."""
+        return self._loader.load_from_file(path, unsafe=True, trusted_as_template=True)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -67,10 +68,10 @@ ssh_address:
 
 def nearest_directory(path: str) -> str:
     """Return the path or its nearest parent that exists."""
-    path = os.path.abspath(path)
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
+    directory = Path(path).absolute()
+    while not directory.is_dir():
+        directory = directory.parent
+    return str(directory)
 
 
 def ssh_address(environment: dict[str, str]) -> str:

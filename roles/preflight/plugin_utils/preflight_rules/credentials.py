@@ -16,7 +16,9 @@ _SHORTEST, _LONGEST = 16, 512
 # Visible ASCII but quotes and backslash, which end or change a word in keydb.conf and users.acl. A leading # or > or <
 # is how an ACL line tells a hash, a new and a removed password apart.
 _PASSWORD = re.compile(r"(?![#<>])[!#-&(-\[\]-~]+")
-_PRIVATE = 0o077
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# Certificates are for everybody.
+_PUBLIC = ".crt"
 
 
 def password_problems(inventory: Inventory) -> Iterator[Problem]:
@@ -83,7 +85,10 @@ def ca_pair_problems(inventory: Inventory) -> Iterator[Problem]:
 
 
 def secrets_dir_problems(inventory: Inventory) -> Iterator[Problem]:
-    """The controller's secrets, where they exist already, are their owner's alone."""
+    """No secret that is on the controller already can be read by others, or be replaced by them.
+
+    A directory that others may list is no leak, and is what a first run leaves if it is interrupted early.
+    """
     directories = {str(value) for _, value in inventory.values("secrets_dir")}
     for directory in sorted(directories):
         path = Path(directory).expanduser()
@@ -92,9 +97,11 @@ def secrets_dir_problems(inventory: Inventory) -> Iterator[Problem]:
             continue
         for found in (path, *sorted(path.rglob("*"))) if path.is_dir() else ():
             mode = stat.S_IMODE(found.stat().st_mode)
-            if mode & _PRIVATE:
-                allowed = "0700" if found.is_dir() else "0600"
-                yield Problem("secrets_dir", ALL_HOSTS, f"{found} has mode {mode:04o}", allowed, "others can read it")
+            given = f"{found} has mode {mode:04o}"
+            if found.is_dir() and mode & stat.S_IWOTH:
+                yield Problem("secrets_dir", ALL_HOSTS, given, "0700", "can be changed by others")
+            elif found.is_file() and found.suffix != _PUBLIC and mode & _OTHERS:
+                yield Problem("secrets_dir", ALL_HOSTS, given, "0600", "can be read by others")
 
 
 RULES = (

@@ -39,11 +39,8 @@ def _files(inventory: Inventory, host: str) -> Iterator[tuple[str, Any]]:
     for architecture, archive in _mapping(inventory.get(host, "keydb_archives")).items():
         yield f"keydb_archives.{architecture}", archive
     for architecture, debs in _mapping(inventory.get(host, "keydb_debs")).items():
-        if isinstance(debs, list):
-            for index, deb in enumerate(debs):
-                yield f"keydb_debs.{architecture}[{index}]", deb
-        else:
-            yield f"keydb_debs.{architecture}", None
+        for index, deb in enumerate(debs if isinstance(debs, list) else ()):
+            yield f"keydb_debs.{architecture}[{index}]", deb
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -57,7 +54,10 @@ def presence_problems(inventory: Inventory) -> Iterator[Problem]:
             value = inventory.get(host, name)
             if value is None:
                 continue
-            for architecture in value:
+            for architecture, files in value.items():
+                if method == "deb" and not isinstance(files, list):
+                    allowed = "a list of src and sha256"
+                    yield Problem(f"{name}.{architecture}", host, shown(files), allowed, "has the wrong type")
                 if architecture not in ARCHITECTURES:
                     allowed = one_of(ARCHITECTURES)
                     yield Problem(f"{name}.{architecture}", host, shown(architecture), allowed, "is no architecture")

@@ -58,13 +58,13 @@ def rendered(problems: Sequence[Problem], where: str) -> str:
     """Return the message for people: a count, then one aligned block per problem."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     blocks = [f"{count} in {where}. No host has been changed."]
-    for problem in problems:
-        blocks.append(
-            f"  {problem.variable}: {problem.problem}\n"
-            f"    host     {problem.host}\n"
-            f"    given    {problem.given}\n"
-            f"    allowed  {problem.allowed}"
-        )
+    blocks += [
+        f"  {problem.variable}: {problem.problem}\n"
+        f"    host     {problem.host}\n"
+        f"    given    {problem.given}\n"
+        f"    allowed  {problem.allowed}"
+        for problem in problems
+    ]
     return "\n\n".join(blocks)
 
 

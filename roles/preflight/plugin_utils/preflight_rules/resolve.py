@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from jinja2.meta import find_undeclared_variables
 from .credentials import SECRET_VARIABLES
 from .engine import template_directives
 from .limits import range_problems
-from .model import GROUPS, Inventory
+from .model import GROUPS, NODES, Inventory
 from .problem import HIDDEN, Problem, shown
 from .specs import UNUSABLE, Option, checked, option_from_spec, unknown_group_problems, unknown_name_problems
 
@@ -28,11 +29,15 @@ _PARSER = Environment(autoescape=True)
 
 @dataclass(frozen=True)
 class Roles:
-    """What the roles say about their variables. Defaults and internals are untemplated, as in their files."""
+    """What the roles say about their variables.
+
+    Defaults and internals are untemplated, as in their files; ``homes`` has the directory of the role of each default.
+    """
 
     options: Mapping[str, Option]
     required: frozenset[str]
     defaults: Mapping[str, Any]
+    homes: Mapping[str, str]
     internals: Mapping[str, Any]
     prefixes: tuple[str, ...]
     owned_directives: frozenset[str]
@@ -53,6 +58,7 @@ def load_roles(directory: Path, load: Callable[[str], Any]) -> Roles:
     options: dict[str, Option] = {}
     required: set[str] = set()
     defaults: dict[str, Any] = {}
+    homes: dict[str, str] = {}
     internals: dict[str, Any] = {}
     prefixes = []
     for role in sorted(path for path in directory.iterdir() if path.is_dir()):
@@ -68,19 +74,25 @@ def load_roles(directory: Path, load: Callable[[str], Any]) -> Roles:
                 if option.required and role.name in NODE_ROLES and name not in role_defaults:
                     required.add(name)
         defaults.update(role_defaults)
+        homes.update(dict.fromkeys(role_defaults, str(role)))
         internals.update(content(role, "vars"))
     directives = template_directives(directory / "keydb" / "templates" / "keydb.conf.j2")
-    return Roles(options, frozenset(required), defaults, internals, tuple(prefixes), directives)
+    return Roles(options, frozenset(required), defaults, homes, internals, tuple(prefixes), directives)
+
+
+@cache
+def _variables_of(template: str) -> frozenset[str]:
+    """Return the variables that a template mentions; none if it is malformed, which templating will report."""
+    try:
+        return frozenset(find_undeclared_variables(_PARSER.parse(template)))
+    except TemplateSyntaxError:
+        return frozenset()
 
 
 def _names_in(value: object) -> Iterator[tuple[str, str]]:
     """Yield (variable, template) for each variable that a raw value's templates mention."""
     if isinstance(value, str) and ("{{" in value or "{%" in value):
-        try:
-            names = find_undeclared_variables(_PARSER.parse(value))
-        except TemplateSyntaxError:
-            return
-        for name in names:
+        for name in _variables_of(str(value)):
             yield name, value
     elif isinstance(value, Mapping):
         for item in value.values():
@@ -137,14 +149,14 @@ def host_values(
     roles: Roles,
     templating: Callable[[Mapping[str, Any]], Template],
     *,
-    is_node: bool,
     facts_known: bool,
 ) -> HostValues:
     """Template and check one host's variables.
 
-    ``raw`` has the host's untemplated variables without role defaults, ``templating`` makes a function that templates
-    a value with the given variables.
+    ``raw`` has the host's untemplated variables and ``groups``, but no role defaults; ``templating`` makes a function
+    that templates a value with the given variables.
     """
+    is_node = host in raw["groups"].get(NODES, ())
     variables = {**roles.internals, **roles.defaults, **raw}
     template = templating(variables)
     result = HostValues()
@@ -155,6 +167,7 @@ def host_values(
                 result.problems.append(Problem(name, host, "nothing", allowed, "is missing"))
             continue
         value = variables[name]
+        variables["role_path"] = roles.homes.get(name, "")
         if not facts_known and needs_facts(value, variables):
             result.deferred.append(name)
             continue
@@ -162,7 +175,8 @@ def host_values(
         try:
             value = template(value)
         except AnsibleError as error:
-            if needs_running_role(value, variables):
+            # A role's default is for nodes; on another host it may well refer to what that host has not.
+            if needs_running_role(value, variables) or not (is_node or name in raw):
                 result.deferred.append(name)
                 continue
             given, why = (HIDDEN, "") if option.secret else (shown(value), f": {error.message}")
@@ -182,15 +196,20 @@ def host_values(
 
 def _without_consequences(result: HostValues, variables: Mapping[str, Any], given: frozenset[str]) -> HostValues:
     """Leave out role defaults that are computed from a wrong value: only the cause is worth reporting."""
-    wrong = {re.split(r"[.\[]", problem.variable, maxsplit=1)[0] for problem in result.problems}
+    wrong = {_root(problem) for problem in result.problems}
     consequences = {
         name
         for name in {*result.values, *wrong} - given
         if name in variables and _reaches(variables[name], variables, lambda used, _: used in wrong)
     }
     result.values = {name: value for name, value in result.values.items() if name not in consequences}
-    result.problems = [problem for problem in result.problems if problem.variable not in consequences]
+    result.problems = [problem for problem in result.problems if _root(problem) not in consequences]
     return result
+
+
+def _root(problem: Problem) -> str:
+    """Return the variable's name without the path to what is inside it."""
+    return re.split(r"[.\[]", problem.variable, maxsplit=1)[0]
 
 
 def name_problems(raw_of: Mapping[str, Iterable[str]], groups: Iterable[str], roles: Roles) -> Iterator[Problem]:

@@ -1,0 +1,597 @@
+"""Inventories that preflight must accept, and wrong ones with what it must say about each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Tree = dict[str, Any]
+PASSWORD = "correct-horse-battery-staple"
+ARCHIVE = b"not really an archive, but it has a checksum"
+ARCHIVE_SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+OTHER_SHA256 = hashlib.sha256(b"another file").hexdigest()
+ALL_HOSTS = "all"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One problem that must be reported; ``given`` and ``allowed`` are parts of what is said."""
+
+    variable: str
+    host: str
+    given: str
+    allowed: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """An inventory, made by changing the good one; no expectation means that it is good."""
+
+    name: str
+    change: Callable[[Tree, Path], None]
+    expected: tuple[Expected, ...] = ()
+    arguments: tuple[str, ...] = ()
+    never_shown: tuple[str, ...] = field(default=())
+
+
+def good() -> Tree:
+    """Three Raspberry Pis and two PCs, as in the example inventory."""
+    names = ("pi1", "pi2", "pi3", "pc1", "pc2")
+    nodes = {
+        name: {"ansible_host": f"192.0.2.{11 + index}", "cluster_network_address": f"10.77.0.{11 + index}"}
+        for index, name in enumerate(names)
+    }
+    return {
+        "all": {
+            "vars": {"cluster_network_cidr": "10.77.0.0/24"},
+            "children": {
+                "keydb_nodes": {"hosts": nodes},
+                "observer_writer": {"hosts": {"pi1": {}}},
+                "observer_listener_sync": {"hosts": {"pi2": {}}},
+                "observer_listener_async": {"hosts": {"pc1": {}}},
+            },
+        }
+    }
+
+
+def group(tree: Tree, name: str) -> Tree:
+    """Return the hosts of a group."""
+    hosts: Tree = tree["all"]["children"].setdefault(name, {}).setdefault("hosts", {})
+    return hosts
+
+
+def _everywhere(**variables: Any) -> Callable[[Tree, Path], None]:
+    return lambda tree, _: tree["all"]["vars"].update(deepcopy(variables))
+
+
+def _on(host: str, **variables: Any) -> Callable[[Tree, Path], None]:
+    return lambda tree, _: group(tree, "keydb_nodes")[host].update(deepcopy(variables))
+
+
+def _without(host: str, variable: str) -> Callable[[Tree, Path], None]:
+    return lambda tree, _: group(tree, "keydb_nodes")[host].pop(variable)
+
+
+def _members(name: str, *hosts: str) -> Callable[[Tree, Path], None]:
+    def change(tree: Tree, _: Path) -> None:
+        tree["all"]["children"][name] = {"hosts": {host: {} for host in hosts}}
+
+    return change
+
+
+def _only(*hosts: str) -> Callable[[Tree, Path], None]:
+    """Leave only these nodes, the writer on the first and both listeners on the last."""
+
+    def change(tree: Tree, directory: Path) -> None:
+        nodes = group(tree, "keydb_nodes")
+        for host in set(nodes) - set(hosts):
+            del nodes[host]
+        _members("observer_writer", *hosts[:1])(tree, directory)
+        for listener in ("observer_listener_sync", "observer_listener_async"):
+            _members(listener, *hosts[1:][-1:])(tree, directory)
+
+    return change
+
+
+def _archive(name: str, sha256: str | None, architecture: str = "amd64", **more: Any) -> Callable[[Tree, Path], None]:
+    """Use method archive with a file of the case's directory; the name "archive" is one that exists."""
+
+    def change(tree: Tree, directory: Path) -> None:
+        (directory / "archive").write_bytes(ARCHIVE)
+        archive = {"src": str(directory / name)} | ({"sha256": sha256} if sha256 else {}) | more
+        tree["all"]["vars"] |= {"keydb_install_method": "archive", "keydb_archives": {architecture: archive}}
+
+    return change
+
+
+def _secrets(mode: int) -> Callable[[Tree, Path], None]:
+    def change(tree: Tree, directory: Path) -> None:
+        secrets = directory / "secrets"
+        secrets.mkdir(mode=0o755)
+        (secrets / "ca.crt").touch(mode=0o644)
+        key = secrets / "ca.key"
+        key.touch()
+        key.chmod(mode)
+        tree["all"]["vars"]["secrets_dir"] = str(secrets)
+
+    return change
+
+
+def _all_of(*changes: Callable[[Tree, Path], None]) -> Callable[[Tree, Path], None]:
+    def change(tree: Tree, directory: Path) -> None:
+        for each in changes:
+            each(tree, directory)
+
+    return change
+
+
+def _one_network(tree: Tree, _: Path) -> None:
+    """Use the management addresses for the cluster too, as on hosts with one interface."""
+    tree["all"]["vars"] |= {"cluster_network_cidr": "192.0.2.0/24", "preflight_allow_shared_network": True}
+    for host in group(tree, "keydb_nodes").values():
+        host["cluster_network_address"] = "{{ ansible_host }}"
+
+
+def _rename_group(old: str, new: str) -> Callable[[Tree, Path], None]:
+    return lambda tree, _: tree["all"]["children"].update({new: tree["all"]["children"].pop(old)})
+
+
+def _wrong(
+    name: str,
+    change: Callable[[Tree, Path], None],
+    *expected: tuple[str, str, str, str],
+    arguments: tuple[str, ...] = (),
+    never_shown: tuple[str, ...] = (),
+) -> Case:
+    return Case(name, change, tuple(Expected(*each) for each in expected), arguments, never_shown)
+
+
+PEM_KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGBy\n-----END PRIVATE KEY-----\n"
+PEM_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBdjCCAR2g\n-----END CERTIFICATE-----\n"
+
+GOOD = (
+    Case("five nodes", _everywhere()),
+    Case("two nodes share the listeners", _only("pi1", "pc1")),
+    Case("valkey", _everywhere(keydb_engine="valkey", keydb_primary="pc1")),
+    Case("redis", _everywhere(keydb_engine="redis")),
+    Case("archive on the controller", _archive("archive", ARCHIVE_SHA256)),
+    Case("archive by URL", _archive("archive", OTHER_SHA256, src="https://example.com/keydb.tar.gz")),
+    Case("a value from facts", _everywhere(keydb_maxmemory_mb="{{ ansible_facts.memtotal_mb // 4 }}")),
+    Case(
+        "a value from facts through a variable",
+        _everywhere(share="{{ ansible_memtotal_mb }}", keydb_maxclients="{{ share }}"),
+    ),
+    Case("a value from a role's default", _everywhere(firewall_cluster_tcp_ports=["{{ keydb_port + 1 }}"])),
+    Case("numbers as text", _everywhere(), arguments=("-e", "keydb_port=7000", "-e", "firewall_enabled=no")),
+    Case("one network on purpose", _one_network),
+    Case("passwords", _everywhere(keydb_passwords={"writer": PASSWORD, "health": PASSWORD[::-1] + "#>"})),
+    Case("a CA of one's own", _everywhere(pki_ca_private_key=PEM_KEY, pki_ca_certificate=PEM_CERTIFICATE)),
+    Case(
+        "forwarded ports",
+        _all_of(
+            _on("pi1", ansible_host="127.0.0.1", ansible_port=2201),
+            _on("pi2", ansible_host="127.0.0.1", ansible_port=2202),
+        ),
+    ),
+    Case("secrets of an interrupted first run", _secrets(0o600)),
+    Case("snapshots off and a directive of one's own", _everywhere(keydb_save=[], keydb_extra_config={"hz": 20})),
+    Case(
+        "no observers",
+        lambda tree, _: (
+            [tree["all"]["children"].pop(name) for name in list(tree["all"]["children"]) if "observer" in name] and None
+        ),
+    ),
+)
+
+WRONG = (
+    # --- who is there ---
+    _wrong(
+        "no node",
+        _rename_group("keydb_nodes", "machines"),
+        ("keydb_nodes", ALL_HOSTS, "no host", "2 hosts or more"),
+        ("observer_writer", "pi1", "pi1", "keydb_nodes"),
+        ("observer_listener_sync", "pi2", "pi2", "keydb_nodes"),
+        ("observer_listener_async", "pc1", "pc1", "keydb_nodes"),
+    ),
+    _wrong("no peer", _only("pi1"), ("keydb_nodes", "pi1", "1 host: pi1", "2 hosts or more")),
+    _wrong(
+        "observer outside",
+        _members("observer_listener_sync", "stranger"),
+        ("observer_listener_sync", "stranger", "stranger", "keydb_nodes"),
+    ),
+    _wrong(
+        "two writers",
+        _members("observer_writer", "pi1", "pi3"),
+        ("observer_writer", "pi1, pi3", '["pi1", "pi3"]', "one host"),
+    ),
+    _wrong(
+        "listener beside the writer",
+        _members("observer_listener_sync", "pi1"),
+        ("observer_listener_sync", "pi1", "pi1", "pi2, pi3, pc1, pc2"),
+    ),
+    _wrong(
+        "misspelt group",
+        _rename_group("observer_listener_sync", "observers_listener_sync"),
+        ("observers_listener_sync", ALL_HOSTS, "observers_listener_sync", "observer_listener_sync?"),
+    ),
+    _wrong(
+        "primary outside",
+        _everywhere(keydb_engine="valkey", keydb_primary="pi9"),
+        ("keydb_primary", ALL_HOSTS, '"pi9"', "pi1, pi2, pi3, pc1, pc2"),
+    ),
+    # --- addresses ---
+    _wrong(
+        "no address", _without("pi2", "cluster_network_address"), ("cluster_network_address", "pi2", "nothing", "text")
+    ),
+    _wrong(
+        "no network",
+        lambda tree, _: tree["all"]["vars"].clear(),
+        ("cluster_network_cidr", ALL_HOSTS, "nothing", "text"),
+    ),
+    _wrong(
+        "malformed address",
+        _on("pi2", cluster_network_address="10.77.0.300"),
+        ("cluster_network_address", "pi2", '"10.77.0.300"', "IPv4 address"),
+    ),
+    _wrong(
+        "host name for an address",
+        _on("pi2", cluster_network_address="pi2.example.com"),
+        ("cluster_network_address", "pi2", '"pi2.example.com"', "IPv4 address"),
+    ),
+    _wrong(
+        "one address twice",
+        _on("pi2", cluster_network_address="10.77.0.11"),
+        ("cluster_network_address", "pi1, pi2", '"10.77.0.11"', "its own per host"),
+    ),
+    _wrong(
+        "one machine twice",
+        _on("pi2", ansible_host="192.0.2.11"),
+        ("ansible_host", "pi1, pi2", '"192.0.2.11"', "its own per host"),
+    ),
+    _wrong(
+        "address outside",
+        _on("pc2", cluster_network_address="10.78.0.15"),
+        ("cluster_network_address", "pc2", '"10.78.0.15"', "an address in 10.77.0.0/24"),
+    ),
+    _wrong(
+        "broadcast address",
+        _on("pc2", cluster_network_address="10.77.0.255"),
+        ("cluster_network_address", "pc2", '"10.77.0.255"', "10.77.0.1 to 10.77.0.254"),
+    ),
+    _wrong(
+        "network address",
+        _on("pc2", cluster_network_address="10.77.0.0"),
+        ("cluster_network_address", "pc2", '"10.77.0.0"', "10.77.0.1 to 10.77.0.254"),
+    ),
+    _wrong(
+        "malformed network",
+        _everywhere(cluster_network_cidr="10.77.0.0/33"),
+        ("cluster_network_cidr", ALL_HOSTS, '"10.77.0.0/33"', "10.77.0.0/24"),
+    ),
+    _wrong(
+        "network with host bits",
+        _everywhere(cluster_network_cidr="10.77.0.1/24"),
+        ("cluster_network_cidr", ALL_HOSTS, '"10.77.0.1/24"', "10.77.0.0/24"),
+    ),
+    _wrong(
+        "network too small",
+        _all_of(
+            _everywhere(cluster_network_cidr="10.77.0.8/30"),
+            _on("pi1", cluster_network_address="10.77.0.9"),
+            _on("pi2", cluster_network_address="10.77.0.10"),
+            _only("pi1", "pi2"),
+            lambda tree, _: group(tree, "keydb_nodes").update({"pi3": {"cluster_network_address": "10.77.0.11"}}),
+        ),
+        ("cluster_network_cidr", ALL_HOSTS, '"10.77.0.8/30"', "room for 3 nodes"),
+        ("cluster_network_address", "pi3", '"10.77.0.11"', "10.77.0.9 to 10.77.0.10"),
+    ),
+    _wrong(
+        "networks differ",
+        _on("pc2", cluster_network_cidr="10.77.0.0/16"),
+        ("cluster_network_cidr", ALL_HOSTS, '"10.77.0.0/16" on pc2', "one value"),
+    ),
+    _wrong(
+        "management inside",
+        _on("pc1", ansible_host="10.77.0.99"),
+        ("ansible_host", "pc1", '"10.77.0.99"', "outside 10.77.0.0/24"),
+    ),
+    # --- names, types, choices, ranges ---
+    _wrong(
+        "misspelt variable",
+        _everywhere(keydb_maxmemroy_mb=256),
+        ("keydb_maxmemroy_mb", ALL_HOSTS, "keydb_maxmemroy_mb", "keydb_maxmemory_mb?"),
+    ),
+    _wrong(
+        "misspelt prefix",
+        _on("pi1", cluster_netwrok_address="10.77.0.1"),
+        ("cluster_netwrok_address", "pi1", "cluster_netwrok_address", "cluster_network_address?"),
+    ),
+    _wrong(
+        "nothing like a variable",
+        _everywhere(pki_xyzzy=1),
+        ("pki_xyzzy", ALL_HOSTS, "pki_xyzzy", "roles/pki/defaults/main.yml"),
+    ),
+    _wrong(
+        "unknown engine",
+        _everywhere(keydb_engine="memcached"),
+        ("keydb_engine", ALL_HOSTS, '"memcached"', "keydb, valkey or redis"),
+    ),
+    _wrong(
+        "engines differ", _on("pi3", keydb_engine="redis"), ("keydb_engine", ALL_HOSTS, '"redis" on pi3', "one value")
+    ),
+    _wrong("ports differ", _on("pi3", keydb_port=6380), ("keydb_port", ALL_HOSTS, "6380 on pi3", "one value")),
+    _wrong(
+        "notifications differ",
+        _on("pi3", keydb_notify_events_extra="x"),
+        ("keydb_notify_events_extra", ALL_HOSTS, '"x" on pi3', "one value"),
+    ),
+    _wrong(
+        "unknown event letter",
+        _everywhere(keydb_notify_events_extra="xQ"),
+        ("keydb_notify_events_extra", ALL_HOSTS, '"xQ"', "KEg$lshzxetdmnA"),
+    ),
+    _wrong("negative memory", _on("pi1", keydb_maxmemory_mb=-5), ("keydb_maxmemory_mb", "pi1", "-5", "64 or more MB")),
+    _wrong(
+        "too little memory",
+        _everywhere(keydb_maxmemory_mb=63),
+        ("keydb_maxmemory_mb", ALL_HOSTS, "63", "64 or more MB"),
+    ),
+    _wrong(
+        "memory with a unit",
+        _everywhere(keydb_maxmemory_mb="512mb"),
+        ("keydb_maxmemory_mb", ALL_HOSTS, '"512mb"', "a whole number"),
+    ),
+    _wrong(
+        "memory is empty",
+        _everywhere(keydb_maxmemory_mb=None),
+        ("keydb_maxmemory_mb", ALL_HOSTS, "nothing", "a whole number"),
+    ),
+    _wrong("port too high", _everywhere(keydb_port=65536), ("keydb_port", ALL_HOSTS, "65536", "1024 to 65535")),
+    _wrong("port of SSH", _everywhere(keydb_port=22), ("keydb_port", ALL_HOSTS, "22", "1024 to 65535")),
+    _wrong(
+        "port of a moved SSH",
+        _all_of(_everywhere(keydb_port=2222, firewall_cluster_tcp_ports=[6379]), _on("pi1", ansible_port=2222)),
+        ("keydb_port", "pi1", "2222", "any port but SSH's"),
+    ),
+    _wrong(
+        "firewall closes SSH",
+        _everywhere(firewall_cluster_tcp_ports=[6379, 22]),
+        ("firewall_cluster_tcp_ports[1]", ALL_HOSTS, "22", "any port but SSH's"),
+    ),
+    _wrong(
+        "port from the command line",
+        _everywhere(),
+        ("keydb_port", ALL_HOSTS, '"sixty"', "a whole number"),
+        arguments=("-e", "keydb_port=sixty"),
+    ),
+    _wrong(
+        "no thread", _everywhere(keydb_server_threads=0), ("keydb_server_threads", ALL_HOSTS, "0", "1 to 64 threads")
+    ),
+    _wrong(
+        "negative threads",
+        _on("pc1", keydb_server_threads=-2),
+        ("keydb_server_threads", "pc1", "-2", "1 to 64 threads"),
+    ),
+    _wrong(
+        "too many threads",
+        _everywhere(keydb_server_threads=65),
+        ("keydb_server_threads", ALL_HOSTS, "65", "1 to 64 threads"),
+    ),
+    _wrong(
+        "no backlog", _everywhere(keydb_repl_backlog_mb=0), ("keydb_repl_backlog_mb", ALL_HOSTS, "0", "1 or more MB")
+    ),
+    _wrong(
+        "unknown policy",
+        _everywhere(keydb_maxmemory_policy="lru"),
+        ("keydb_maxmemory_policy", ALL_HOSTS, '"lru"', "allkeys-lru"),
+    ),
+    _wrong(
+        "unknown flush",
+        _everywhere(keydb_appendfsync="sometimes"),
+        ("keydb_appendfsync", ALL_HOSTS, '"sometimes"', "always, everysec or no"),
+    ),
+    _wrong("a bare no", _everywhere(keydb_appendfsync=False), ("keydb_appendfsync", ALL_HOSTS, "false", "in quotes")),
+    _wrong(
+        "not a truth",
+        _everywhere(keydb_appendonly="perhaps"),
+        ("keydb_appendonly", ALL_HOSTS, '"perhaps"', "true or false"),
+    ),
+    _wrong("text for a list", _everywhere(keydb_save="900 1"), ("keydb_save", ALL_HOSTS, '"900 1"', "a list")),
+    _wrong(
+        "malformed snapshot",
+        _everywhere(keydb_save=["900 1", "often"]),
+        ("keydb_save[1]", ALL_HOSTS, '"often"', "<seconds> <changes>"),
+    ),
+    _wrong(
+        "relative data directory",
+        _everywhere(keydb_data_dir="data"),
+        ("keydb_data_dir", ALL_HOSTS, '"data"', "absolute path"),
+    ),
+    _wrong(
+        "undefined variable",
+        _everywhere(keydb_port="{{ no_such_port }}"),
+        ("keydb_port", ALL_HOSTS, "no_such_port", "a whole number"),
+    ),
+    _wrong(
+        "owned directive",
+        _everywhere(keydb_extra_config={"requirepass": PASSWORD, "tls-port": 7000}),
+        ("keydb_extra_config.requirepass", ALL_HOSTS, "requirepass", "keydb_passwords"),
+        ("keydb_extra_config.tls-port", ALL_HOSTS, "tls-port", "keydb_port"),
+        never_shown=(PASSWORD,),
+    ),
+    _wrong(
+        "directive with a truth",
+        _everywhere(keydb_extra_config={"activedefrag": True}),
+        ("keydb_extra_config.activedefrag", ALL_HOSTS, "true", '"yes" or "no"'),
+    ),
+    # --- packages ---
+    _wrong(
+        "unknown method",
+        _everywhere(keydb_install_method="snap"),
+        ("keydb_install_method", ALL_HOSTS, '"snap"', "apt, deb or archive"),
+    ),
+    _wrong(
+        "archive without archives",
+        _everywhere(keydb_install_method="archive"),
+        ("keydb_archives", ALL_HOSTS, "{}", "src and sha256"),
+    ),
+    _wrong(
+        "deb without debs", _everywhere(keydb_install_method="deb"), ("keydb_debs", ALL_HOSTS, "{}", "src and sha256")
+    ),
+    _wrong(
+        "archive of valkey",
+        _all_of(_archive("archive", ARCHIVE_SHA256), _everywhere(keydb_engine="valkey")),
+        ("keydb_install_method", ALL_HOSTS, '"archive"', "apt"),
+    ),
+    _wrong(
+        "archive without source",
+        _archive("archive", ARCHIVE_SHA256, src=""),
+        ("keydb_archives.amd64.src", ALL_HOSTS, "nothing", "URL"),
+    ),
+    _wrong(
+        "archive at a relative path",
+        _archive("archive", ARCHIVE_SHA256, src="keydb.tar.gz"),
+        ("keydb_archives.amd64.src", ALL_HOSTS, '"keydb.tar.gz"', "absolute path"),
+    ),
+    _wrong(
+        "archive without checksum",
+        _archive("archive", None),
+        ("keydb_archives.amd64.sha256", ALL_HOSTS, "nothing", "64 hexadecimal digits"),
+    ),
+    _wrong(
+        "short checksum",
+        _archive("archive", "abc123"),
+        ("keydb_archives.amd64.sha256", ALL_HOSTS, '"abc123"', "64 hexadecimal digits"),
+    ),
+    _wrong(
+        "checksum that does not match",
+        _archive("archive", OTHER_SHA256),
+        ("keydb_archives.amd64.sha256", ALL_HOSTS, OTHER_SHA256, ARCHIVE_SHA256),
+    ),
+    _wrong(
+        "archive that is not there",
+        _archive("elsewhere", ARCHIVE_SHA256),
+        ("keydb_archives.amd64.src", ALL_HOSTS, "elsewhere", "exists on the controller"),
+    ),
+    _wrong(
+        "unknown architecture",
+        _archive("archive", ARCHIVE_SHA256, architecture="x86_64"),
+        ("keydb_archives.x86_64", ALL_HOSTS, '"x86_64"', "amd64 or arm64"),
+    ),
+    _wrong(
+        "deb without checksum",
+        _everywhere(keydb_install_method="deb", keydb_debs={"arm64": [{"src": "https://example.com/a.deb"}]}),
+        ("keydb_debs.arm64[0].sha256", ALL_HOSTS, "nothing", "64 hexadecimal digits"),
+    ),
+    _wrong(
+        "deb that is not a list",
+        _everywhere(keydb_debs={"arm64": "a.deb"}),
+        ("keydb_debs.arm64", ALL_HOSTS, '"a.deb"', "list"),
+    ),
+    # --- secrets ---
+    _wrong(
+        "unknown user",
+        _everywhere(keydb_passwords={"writr": PASSWORD}),
+        ("keydb_passwords.writr", ALL_HOSTS, "writr", "writer"),
+        never_shown=(PASSWORD,),
+    ),
+    _wrong(
+        "short password",
+        _everywhere(keydb_passwords={"writer": "hunter2-hunter2"}),
+        ("keydb_passwords.writer", ALL_HOSTS, "15 characters", "16 to 512 characters"),
+        never_shown=("hunter2",),
+    ),
+    _wrong(
+        "password with a space",
+        _everywhere(keydb_passwords={"writer": "correct horse battery"}),
+        ("keydb_passwords.writer", ALL_HOSTS, "not shown", "without spaces"),
+        never_shown=("correct horse",),
+    ),
+    _wrong(
+        "password that is a hash",
+        _everywhere(keydb_passwords={"writer": "#" + OTHER_SHA256}),
+        ("keydb_passwords.writer", ALL_HOSTS, "not shown", "not starting with #"),
+        never_shown=(OTHER_SHA256,),
+    ),
+    _wrong(
+        "one password for two",
+        _everywhere(keydb_passwords={"writer": PASSWORD, "health": PASSWORD}),
+        ("keydb_passwords", ALL_HOSTS, "one password for writer, health", "its own per user"),
+        never_shown=(PASSWORD,),
+    ),
+    _wrong(
+        "passwords differ",
+        _on("pi1", keydb_passwords={"writer": PASSWORD}),
+        ("keydb_passwords.writer", ALL_HOSTS, "pi1", "one password for all nodes"),
+        never_shown=(PASSWORD,),
+    ),
+    _wrong(
+        "key without certificate",
+        _everywhere(pki_ca_private_key=PEM_KEY),
+        ("pki_ca_certificate", ALL_HOSTS, "nothing", "PEM text"),
+        never_shown=("MIGHAgEAMBMGBy",),
+    ),
+    _wrong(
+        "certificate without key",
+        _everywhere(pki_ca_certificate=PEM_CERTIFICATE),
+        ("pki_ca_private_key", ALL_HOSTS, "nothing", "PEM text"),
+    ),
+    _wrong(
+        "key that is a path",
+        _everywhere(pki_ca_private_key="/root/ca.key", pki_ca_certificate=PEM_CERTIFICATE),
+        ("pki_ca_private_key", ALL_HOSTS, "not shown", "PEM text"),
+        never_shown=("/root/ca.key",),
+    ),
+    _wrong(
+        "renewal on every run",
+        _everywhere(pki_certificate_days=30, pki_renew_before_days=30),
+        ("pki_renew_before_days", ALL_HOSTS, "30", "less than pki_certificate_days, 30"),
+    ),
+    _wrong(
+        "certificate outlives its CA",
+        _everywhere(pki_ca_days=364),
+        ("pki_certificate_days", ALL_HOSTS, "365", "at most pki_ca_days, 364"),
+    ),
+    _wrong("secrets that others can read", _secrets(0o644), ("secrets_dir", ALL_HOSTS, "ca.key has mode 0644", "0600")),
+    # --- observers ---
+    _wrong("no interval", _everywhere(observers_interval=0), ("observers_interval", ALL_HOSTS, "0", "0.01 to 86400 s")),
+    _wrong(
+        "interval that is no number",
+        _everywhere(observers_interval="nan"),
+        ("observers_interval", ALL_HOSTS, '"nan"', "a number"),
+    ),
+    _wrong("empty key", _everywhere(observers_key=""), ("observers_key", ALL_HOSTS, '""', "one word")),
+    _wrong(
+        "key with a space",
+        _everywhere(observers_key="shared key"),
+        ("observers_key", ALL_HOSTS, '"shared key"', "one word"),
+    ),
+    _wrong(
+        "key of a handshake",
+        _everywhere(observers_key="handshake:pi1:sync"),
+        ("observers_key", ALL_HOSTS, '"handshake:pi1:sync"', "does not start with handshake:"),
+    ),
+    _wrong(
+        "key that is a pattern",
+        _everywhere(observers_key="shared*"),
+        ("observers_key", ALL_HOSTS, '"shared*"', "without *"),
+    ),
+    # --- several at once, on a part of the hosts ---
+    _wrong(
+        "many at once, under a limit",
+        _all_of(
+            _everywhere(keydb_port=70000, observers_interval=-1),
+            _on("pi1", cluster_network_address="10.77.0.12"),
+            _on("pc1", keydb_maxmemory_mb=1),
+        ),
+        ("keydb_port", ALL_HOSTS, "70000", "1024 to 65535"),
+        ("observers_interval", ALL_HOSTS, "-1", "0.01 to 86400 s"),
+        ("cluster_network_address", "pi1, pi2", '"10.77.0.12"', "its own per host"),
+        ("keydb_maxmemory_mb", "pc1", "1", "64 or more MB"),
+        arguments=("--limit", "pc2"),
+    ),
+)
