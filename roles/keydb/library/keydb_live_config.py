@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: compare what a running server does with what its configuration file says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.keydb_node import CONNECTION_SPEC, connect, reason, redis, require_redis
+
+DOCUMENTATION = r"""
+module: keydb_live_config
+short_description: Compare the live configuration of a server with its file
+description:
+  - KeyDB, Valkey and Redis have no way to check a file without running it. This module asks the running server by
+    CONFIG GET for every directive of the file (and of the files that it includes) and fails when one differs.
+options:
+  address: {type: str, required: true, description: Address that the node listens on.}
+  port: {type: int, required: true, description: TLS port.}
+  username: {type: str, required: true, description: ACL user that may CONFIG GET and INFO.}
+  password: {type: str, required: true, description: Its password.}
+  ca: {type: path, required: true, description: CA certificate on the node.}
+  certificate: {type: path, required: true, description: Client certificate on the node.}
+  key: {type: path, required: true, description: Key of the client certificate.}
+  file: {type: path, required: true, description: The configuration file.}
+"""
+
+RETURN = r"""
+compared: {type: int, returned: always, description: Directives that were compared.}
+unknown: {type: list, returned: always, description: Directives that this server does not answer for.}
+different: {type: list, returned: always, description: What differs, with both values. Secrets are not shown.}
+"""
+
+SECRET = {"masterauth", "primaryauth", "requirepass", "tls-key-file-pass", "tls-client-key-file-pass"}
+# Nothing to compare: structure of the file itself, and links, whose state is proved by their being up.
+STRUCTURE = {"include", "replicaof", "slaveof", "loadmodule", "user"}
+UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
+
+Reader = Callable[[str], str]
+
+
+def directives(path: Path, read: Reader) -> dict[str, list[str]]:
+    """The directives of a file and its includes: name to the list of values given, in order."""
+    found: dict[str, list[str]] = {}
+    for line in read(str(path)).splitlines():
+        words = shlex.split(line, comments=False) if line.strip() and not line.lstrip().startswith("#") else []
+        if not words:
+            continue
+        name = words[0].lower()
+        if name == "include":
+            for included, values in directives(Path(words[1]), read).items():
+                found.setdefault(included, []).extend(values)
+        else:
+            found.setdefault(name, []).append(" ".join(words[1:]))
+    return found
+
+
+def size(text: str) -> str:
+    """Bytes of a size as the servers write it (64mb), or the text itself when it is none."""
+    match = re.fullmatch(r"(\d+)([a-z]{0,2})", text.lower())
+    if not match or match.group(2) not in UNITS:
+        return text
+    return str(int(match.group(1)) * UNITS[match.group(2)])
+
+
+def canonical(name: str, values: list[str]) -> Any:
+    """A value that compares equal however the file or the server happens to write it."""
+    if name == "notify-keyspace-events":
+        return frozenset(values[-1].replace("A", "g$lshzxetd"))
+    if name == "client-output-buffer-limit":
+        words = " ".join(values).split()
+        classes = {"slave": "replica"}
+        return {classes.get(words[i], words[i]): [size(w) for w in words[i + 1 : i + 4]] for i in range(0, len(words), 4)}
+    if name in ("save", "bind"):
+        return " ".join(values).split()
+    return size(values[-1].strip())
+
+
+def same(name: str, filed: list[str], live: str) -> bool:
+    """Whether the server's answer is what the file says; buffer classes that the file leaves out are not compared."""
+    wanted, found = canonical(name, filed), canonical(name, [live])
+    if isinstance(wanted, dict):
+        return all(found.get(key) == value for key, value in wanted.items())
+    return bool(wanted == found)
+
+
+def compare(filed: dict[str, list[str]], get: Callable[[str], dict[str, str]]) -> tuple[int, list[str], list[str]]:
+    """Number of directives compared, those that the server has no answer for, and the differences as sentences."""
+    compared, unknown, different = 0, [], []
+    for name, values in sorted(filed.items()):
+        if name in STRUCTURE:
+            continue
+        live = get(name)
+        if name not in live:
+            unknown.append(name)
+            continue
+        compared += 1
+        if not same(name, values, live[name]):
+            shown = "(secret)" if name in SECRET else f"file says {' '.join(values)!r}, server says {live[name]!r}"
+            different.append(f"{name}: {shown}")
+    return compared, unknown, different
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**CONNECTION_SPEC, "file": {"type": "path", "required": True}}, supports_check_mode=True
+    )
+    require_redis(module)
+    client = connect(module.params)
+    try:
+        threads = str(client.info().get("server_threads", ""))
+
+        def get(name: str) -> dict[str, str]:
+            # KeyDB tells its threads in INFO only.
+            if name == "server-threads" and threads:
+                return {name: threads}
+            answer = client.config_get(name)
+            return {str(key): str(value) for key, value in answer.items()}
+
+        filed = directives(Path(module.params["file"]), lambda path: Path(path).read_text(encoding="utf-8"))
+        compared, unknown, different = compare(filed, get)
+    except (redis.RedisError, OSError) as error:
+        module.fail_json(msg=f"could not read the live configuration: {reason(error)}")
+    finally:
+        client.close()
+    result = {"changed": False, "compared": compared, "unknown": unknown, "different": different}
+    if different:
+        module.fail_json(msg="the server does not do what its file says. " + "; ".join(different), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""What the role's modules share: a connection to one node and its replication links as data.
+
+Runs on the nodes with the distribution's own Python (3.9 or newer) and its package python3-redis (3.5 or newer).
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import redis
+except ImportError:
+    redis = None  # type: ignore[assignment]
+    REDIS_IMPORT_ERROR = traceback.format_exc()
+else:
+    REDIS_IMPORT_ERROR = ""
+
+CONNECTION_SPEC: dict[str, Any] = {
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "username": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "ca": {"type": "path", "required": True},
+    "certificate": {"type": "path", "required": True},
+    "key": {"type": "path", "required": True},
+}
+
+
+def require_redis(module: AnsibleModule) -> None:
+    """Fail the module with the usual message when python3-redis is missing on the node."""
+    if redis is None:
+        module.fail_json(msg=missing_required_lib("redis"), exception=REDIS_IMPORT_ERROR)
+
+
+def connect(params: dict[str, Any], *, timeout: float = 5.0, **overrides: Any) -> redis.Redis:
+    """A client for the node that ``params`` (CONNECTION_SPEC) names; ``timeout`` in seconds for connect and reply.
+
+    ``overrides`` replace arguments of ``redis.Redis``: another address, no certificate, a wrong password.
+    """
+    arguments: dict[str, Any] = {
+        "host": params["address"],
+        "port": params["port"],
+        "username": params["username"],
+        "password": params["password"],
+        "ssl": True,
+        "ssl_ca_certs": params["ca"],
+        "ssl_certfile": params["certificate"],
+        "ssl_keyfile": params["key"],
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+        "socket_connect_timeout": timeout,
+        "socket_timeout": timeout,
+        "decode_responses": True,
+    }
+    arguments.update(overrides)
+    client = redis.Redis(**arguments)
+    # Newer clients introduce themselves with CLIENT SETINFO, which no user of ours may call.
+    for name in ("lib_name", "lib_version"):
+        client.connection_pool.connection_kwargs.pop(name, None)
+    return client
+
+
+@dataclass(frozen=True)
+class Links:
+    """Replication links of one node, as its INFO tells them: peer address to ``up`` or what is the matter."""
+
+    sources: dict[str, str]
+    replicas: dict[str, str]
+
+    def missing(self, sources: list[str], replicas: list[str]) -> dict[str, str]:
+        """Of the links that ought to be there, those that are not up, each with its state."""
+        down = {f"from {peer}": self.sources.get(peer, "not configured") for peer in sources}
+        down.update({f"to {peer}": self.replicas.get(peer, "not connected") for peer in replicas})
+        return {link: state for link, state in down.items() if state != "up"}
+
+
+def links(replication: dict[str, Any]) -> Links:
+    """Read the links from a parsed INFO REPLICATION.
+
+    KeyDB lists its masters as ``master_host``, ``master_1_host``, ...; the others know one master at most.
+    """
+    sources: dict[str, str] = {}
+    replicas: dict[str, str] = {}
+    for field, value in replication.items():
+        source = re.fullmatch(r"master(_\d+)?_host", field)
+        if source:
+            prefix = f"master{source.group(1) or ''}"
+            state = str(replication.get(f"{prefix}_link_status", "unknown"))
+            if str(replication.get(f"{prefix}_sync_in_progress", "0")) != "0":
+                state = "synchronising"
+            sources[str(value)] = state
+        elif re.fullmatch(r"slave\d+", field) and isinstance(value, dict):
+            state = str(value.get("state", "unknown"))
+            replicas[str(value.get("ip"))] = "up" if state == "online" else state
+    return Links(sources, replicas)
+
+
+def reason(error: Exception) -> str:
+    """One line that a person can act on."""
+    return " ".join(str(error).split()) or type(error).__name__
