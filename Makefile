@@ -23,7 +23,7 @@ lab-down: venv ## remove exactly what "make lab" made
 	@$(LOCALHOST) playbooks/lab_down.yml
 
 test: venv ## all tests: lint, unit, molecule
-	@scripts/run-tests lint unit molecule
+	@scripts/run_tests.py lint unit molecule
 
 lint: venv ## ansible-lint, yamllint, ruff, mypy
 	ansible-lint
@@ -36,7 +36,7 @@ unit: venv ## tests that need no hosts
 	pytest --ignore tests/nodes --junit-xml results/tests/unit.xml tests
 
 molecule: venv ## the whole site.yml on three systemd containers, for every engine that can be had
-	@scripts/run-tests molecule
+	@scripts/run_tests.py molecule
 
 packages: ## Debian packages that the lab and the tests need
 	@scripts/install-packages

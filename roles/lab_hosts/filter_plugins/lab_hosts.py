@@ -20,7 +20,7 @@ def mac_of(address: ipaddress.IPv4Address) -> str:
     return "02:4b:" + ":".join(f"{byte:02x}" for byte in address.packed)
 
 
-def lab_nodes(count: int, name: str, management_cidr: str, cluster_cidr: str) -> list[dict[str, str]]:
+def lab_nodes(count: int | str, name: str, management_cidr: str, cluster_cidr: str) -> list[dict[str, str]]:
     """The nodes of a lab, ``node1`` to ``nodeN``, with their addresses on both networks.
 
     Args:
@@ -32,14 +32,18 @@ def lab_nodes(count: int, name: str, management_cidr: str, cluster_cidr: str) ->
     Raises:
         ValueError: A number out of range, or a network that is too small or not one.
     """
-    if not 1 <= int(count) <= MAX_NODES:
+    wanted = int(count) if str(count).isdecimal() else 0
+    if not 1 <= wanted <= MAX_NODES:
         raise ValueError(f"LAB_NODES={count}: allowed are 1 to {MAX_NODES}")
     management, cluster = ipaddress.IPv4Network(management_cidr), ipaddress.IPv4Network(cluster_cidr)
+    if management.overlaps(cluster):
+        raise ValueError(f"{management} and {cluster} overlap: management and cluster network are two networks")
     for network in (management, cluster):
-        if network.num_addresses <= FIRST_ADDRESS + int(count):
+        # The last address is the broadcast's.
+        if network.num_addresses <= FIRST_ADDRESS + wanted:
             raise ValueError(f"{network} is too small for {count} nodes: the first one has address {FIRST_ADDRESS}")
     nodes = []
-    for index in range(int(count)):
+    for index in range(wanted):
         on_management, on_cluster = management[FIRST_ADDRESS + index], cluster[FIRST_ADDRESS + index]
         nodes.append(
             {

@@ -153,8 +153,12 @@ def choose(
     if architecture in found:
         return archive_choice(found, architecture, f"{asked}found {found[architecture]}")
     if upstream_answers():
-        variables = {"keydb_engine": "keydb", "keydb_install_method": "apt"}
-        return Choice("keydb", f"{asked}its apt repository {apt_source_uri} answers", "keydb (apt)", variables)
+        return Choice(
+            engine="keydb",
+            reason=f"{asked}its apt repository {apt_source_uri} answers",
+            label="keydb (apt)",
+            variables={"keydb_engine": "keydb", "keydb_install_method": "apt"},
+        )
 
     nothing = f"no keydb-*-{architecture}.tar.gz in {cache}, and {apt_source_uri} does not answer"
     if engine:

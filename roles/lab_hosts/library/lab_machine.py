@@ -38,6 +38,7 @@ author: The project
 
 CAP_SYS_RESOURCE = 24
 DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+ETHERNET_MTU = 1500
 WANTED_SOFT_LIMIT = 4096
 WANTED_HARD_LIMIT = 8192
 
@@ -54,7 +55,7 @@ class Source:
 
 def parse_deb822(text: str) -> list[Source]:
     """Sources of a ``*.sources`` file; disabled stanzas and anything but binary packages are left out."""
-    found = []
+    found: list[Source] = []
     for stanza in re.split(r"\n\s*\n", text):
         fields: dict[str, str] = {}
         name = ""
@@ -192,7 +193,7 @@ def default_mtu(ask: Callable[..., str] = output_of) -> int:
     routes = json.loads(ask("ip", "-json", "route", "show", "default") or "[]")
     devices = {route["dev"] for route in routes if "dev" in route}
     links = json.loads(ask("ip", "-json", "link") or "[]")
-    return min([1500, *(link["mtu"] for link in links if link["ifname"] in devices)])
+    return min([ETHERNET_MTU, *(int(link["mtu"]) for link in links if link["ifname"] in devices)])
 
 
 def used_networks(ask: Callable[..., str] = output_of) -> dict[str, str]:
