@@ -193,7 +193,7 @@ def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise StopSignal
 
     with contextlib.suppress(StopSignal):

@@ -36,6 +36,7 @@ class PasswordFile(CredentialProvider):
         return (self._credentials.username, password) if self._credentials.username else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """The same; a file as small as this does not hold up the event loop."""
         return self.get_credentials()
 
 

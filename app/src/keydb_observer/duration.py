@@ -26,9 +26,9 @@ def latency_text(latency_ns: int) -> str:
 
 
 def age_text(age_ns: int) -> str:
-    """How long ago something was, from ns, for a table: ``0.6 s``, ``5 min``, ``3 h``, ``4 d``."""
+    """How long ago something was, from ns, for a table: ``0.6 s``, ``45 s``, ``5 min``, ``3 h``, ``4 d``."""
     seconds = age_ns / NS_PER_SECOND
-    for unit, size, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+    for unit, size, most, digits in (("s", 1, 10, 1), ("s", 1, 120, 0), ("min", 60, 7200, 0), ("h", 3600, 172_800, 0)):
         if seconds < most:
-            return f"{seconds / size:.{1 if size == 1 else 0}f} {unit}"
+            return f"{seconds / size:.{digits}f} {unit}"
     return f"{seconds / 86_400:.0f} d"

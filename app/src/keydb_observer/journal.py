@@ -53,6 +53,7 @@ class JournalHandler(logging.Handler):
         self._transport = transport
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Sends one record; where journald does not take it, the line goes to standard error."""
         facts: Mapping[str, object] = getattr(record, "observer_fields", {})
         try:
             message = self.format(record)

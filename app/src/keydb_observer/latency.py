@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+_WHOLE = 100
+
 
 def percentile(ordered: Sequence[int], percent: int) -> int:
     """The smallest of ``ordered`` (ascending) that at least ``percent`` % (1 to 100) of them do not exceed.
@@ -16,9 +18,9 @@ def percentile(ordered: Sequence[int], percent: int) -> int:
 
     Raises ValueError for no values, or a percent out of range.
     """
-    if not ordered or not 1 <= percent <= 100:
+    if not ordered or not 1 <= percent <= _WHOLE:
         raise ValueError("a percentile needs values and a percent from 1 to 100")
-    rank = -(-percent * len(ordered) // 100)
+    rank = -(-percent * len(ordered) // _WHOLE)  # rounded up
     return ordered[rank - 1]
 
 

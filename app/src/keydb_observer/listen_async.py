@@ -36,7 +36,7 @@ class AsyncListener:
             while True:
                 try:
                     await self._follow()
-                except Exception as error:  # noqa: BLE001 - an observer outlives whatever it observes
+                except Exception as error:  # an observer outlives whatever it observes
                     self._reading.failed(diagnose(error))
                     await drop_connections(self._reader)
                     await asyncio.sleep(self._reading_backoff.failed())
@@ -69,7 +69,7 @@ class AsyncListener:
         """A node that takes no answers must not keep this listener from listening."""
         try:
             await self._answerer.set(self._listener.handshake_key, handshake.encode())
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # as above
             self._answering.failed(diagnose(error))
             await drop_connections(self._answerer)
             self._answering_backoff.failed()

@@ -61,10 +61,10 @@ class Listener:
             self._latency.add(seen_ns - value.t1_ns)
             self._say_read(value, observation, seen_ns)
         elif observation.sighting is Sighting.LATE:
-            self._say(value, "read %s late: seq %d after a later write", seen_ns)
+            self._say(value, f"read {self._key} late: seq {value.seq} after a later write", seen_ns)
             return None
         elif woken_by is WokenBy.EVENT:
-            self._say(value, "read %s again: seq %d", seen_ns)
+            self._say(value, f"read {self._key} again: seq {value.seq}", seen_ns)
             return None
         else:
             self._say_found(value, seen_ns)
@@ -119,7 +119,8 @@ class Listener:
 
     def _say_what_was_missed(self, value: SharedValue, observation: Observation) -> None:
         if observation.sighting is Sighting.NEW_EPOCH:
-            self._say(value, f"follows a new epoch of %s: writer {value.writer} epoch {value.epoch}, from seq %d on")
+            who = f"writer {value.writer} epoch {value.epoch}"
+            self._say(value, f"follows a new epoch of {self._key}: {who}, from seq {value.seq} on")
         if observation.missed:
             first, last = value.seq - observation.missed, value.seq - 1
             self._logger.warning(
@@ -133,7 +134,7 @@ class Listener:
             )
 
     def _say(self, value: SharedValue, text: str, seen_ns: int | None = None) -> None:
-        self._logger.info(f"%s {text}", self.name, self._key, value.seq, extra=self._fields(value, seen_ns))
+        self._logger.info("%s %s", self.name, text, extra=self._fields(value, seen_ns))
 
     def _fields(
         self,

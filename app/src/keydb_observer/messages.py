@@ -56,6 +56,7 @@ class SharedValue:
     t1_ns: int
 
     def encode(self) -> bytes:
+        """One line of JSON."""
         return _encode(asdict(self))
 
     @classmethod
@@ -101,6 +102,7 @@ class Handshake:
     stats: ListenerStats
 
     def encode(self) -> bytes:
+        """One line of JSON."""
         return _encode(asdict(self))
 
     @classmethod
@@ -184,7 +186,8 @@ class _Fields:
         return inner
 
     def woken_by(self) -> WokenBy:
+        given = self._get("woken_by")
         try:
-            return WokenBy(self._get("woken_by"))
+            return WokenBy(given)
         except ValueError:
             raise MalformedError("woken_by is neither event nor subscription") from None

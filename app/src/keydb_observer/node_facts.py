@@ -32,6 +32,7 @@ class NodeFacts:
 
     @property
     def links_up(self) -> int:
+        """How many of its links are up."""
         return sum(link.is_up for link in self.links)
 
     @classmethod

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keydb_observer.messages import NAME_ALLOWED, NAME_PATTERN
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/=]+):(?P<port>[0-9]{1,5})")
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,6 @@ class Node:
         if not match:
             raise ValueError("it is not HOST:PORT")
         port = int(match["port"])
-        if not 1 <= port <= 65535:
+        if not 1 <= port <= _LAST_PORT:
             raise ValueError("the port is out of range")
         return cls(name or address, match["host"].strip("[]"), port)

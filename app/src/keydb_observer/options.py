@@ -30,6 +30,7 @@ CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 DEFAULT_NODE = "127.0.0.1:6379"
 
 _ADDRESS_ALLOWED = "HOST:PORT or NAME=HOST:PORT, port 1 to 65535, IPv6 as [ADDRESS]:PORT"
+_LONGEST_KEY = 512
 
 
 class WrongOptionError(Exception):
@@ -55,10 +56,12 @@ class Option:
 
     @property
     def flag(self) -> str:
+        """As on the command line: ``--write-node``."""
         return f"--{self.name}"
 
     @property
     def variable(self) -> str:
+        """As in the environment: ``KEYDB_OBSERVER_WRITE_NODE``."""
         return ENVIRONMENT_PREFIX + self.name.upper().replace("-", "_")
 
 
@@ -120,7 +123,7 @@ def _name(given: object) -> str:
 
 def _key(given: object) -> str:
     key = _text(given)
-    if not 1 <= len(key) <= 512 or not key.isprintable() or " " in key:
+    if not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable() or " " in key:
         raise _RefusedError
     if key.startswith(HANDSHAKE_PREFIX):
         raise _RefusedError("such keys are the listeners' answers")
@@ -217,7 +220,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "key",
         _key,
-        f"1 to 512 printable characters without spaces, not beginning with {HANDSHAKE_PREFIX}",
+        f"1 to {_LONGEST_KEY} printable characters without spaces, not beginning with {HANDSHAKE_PREFIX}",
         "the key that the writer writes and the listeners watch, in database 0 (default shared_key)",
         "KEY",
     ),

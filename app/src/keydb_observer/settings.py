@@ -43,4 +43,5 @@ class Settings:
 
     @property
     def read_node(self) -> Node:
+        """Where keys are read and events are seen."""
         return self.nodes[0]

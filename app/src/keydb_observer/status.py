@@ -55,6 +55,7 @@ class NodeStatus:
 
     @property
     def is_well(self) -> bool:
+        """Whether it answers and has all its links."""
         return self.facts is not None and self.facts.links_up >= self.facts.links_expected
 
 
@@ -112,7 +113,7 @@ async def _ask(node: Node, settings: Settings) -> Answer:
     client = async_client(node, settings)
     try:
         return await asyncio.wait_for(_question(client, node, settings), 2 * settings.timeout)
-    except Exception as error:  # noqa: BLE001 - one node's trouble is a row of the table, whatever it is
+    except Exception as error:  # one node's trouble is a row of the table, whatever it is
         return Answer(node, unreachable=diagnose(error).text)
     finally:
         await drop_connections(client)

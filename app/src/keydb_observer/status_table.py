@@ -10,26 +10,31 @@ from keydb_observer.status import ClusterStatus, NodeStatus, ObserverStatus
 WIDTH = 110
 _GAP = "  "
 _HEADINGS = ("NODE", "ROLE", "ENGINE", "LINKS", "OBSERVER", "LAST WRITE", "P50", "P99")
-_WIDEST_NODE = 20
+_UNREACHABLE_CELLS = 2
 
 
 def render(status: ClusterStatus) -> str:
     """Aligned columns, a row for each node and observer, and below them what is not well. At most WIDTH wide."""
     rows = [_HEADINGS, *(row for node in status.nodes for row in _rows(node))]
     whole = [row for row in rows if len(row) == len(_HEADINGS)]
-    widths = [max(len(row[column]) for row in whole) for column in range(len(_HEADINGS))]
-    widths[0] = max(widths[0], *(len(row[0]) for row in rows))
-    lines = [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
-    # A row of two is a node that cannot be asked: its reason may be longer than the column that it starts in.
-    lines = [
-        _GAP.join((row[0].ljust(widths[0]), row[1])) if len(row) == 2 else line
-        for row, line in zip(rows, lines, strict=True)
-    ]
-    return "\n".join(_clipped(line, WIDTH) for line in [*lines, *_complaints(status)])
+    widths = [max(len(row[column]) for row in whole) for column in range(1, len(_HEADINGS))]
+    # A long node name takes what the others leave.
+    left = WIDTH - sum(widths) - len(_GAP) * len(widths)
+    widths.insert(0, min(max(len(row[0]) for row in rows), left))
+    lines = [*(_line(row, widths) for row in rows), *_complaints(status)]
+    return "\n".join(_clipped(line, WIDTH) for line in lines)
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name = _clipped(row[0], widths[0]).ljust(widths[0])
+    if len(row) == _UNREACHABLE_CELLS:
+        return f"{name}{_GAP}{row[1]}"
+    cells = (cell.ljust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+    return _GAP.join((name, *cells)).rstrip()
 
 
 def _rows(node: NodeStatus) -> Iterator[tuple[str, ...]]:
-    name = _clipped(node.node.name, _WIDEST_NODE)
+    name = node.node.name
     observers = [_observer_cells(observer) for observer in node.observers]
     if node.facts is None:
         yield name, f"unreachable: {node.unreachable}"

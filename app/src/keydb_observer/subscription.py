@@ -7,16 +7,23 @@ nothing at all has come back ``timeout`` seconds later the node counts as lost.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 import redis.asyncio
 
 from keydb_observer.trouble import SilentNodeError
+
+if TYPE_CHECKING:
+    if sys.version_info >= (3, 11):
+        from typing import Self
+    else:
+        from typing_extensions import Self
 
 _EVENTS = ("message", "pmessage")
 _CONFIRMATIONS = ("subscribe", "psubscribe")
@@ -69,7 +76,7 @@ class Subscription:
         self._channel = channel
         self._watchdog = Watchdog(timeout)
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> Self:
         try:
             self._pubsub.subscribe(self._channel)
             self._watchdog.heard()
@@ -112,7 +119,7 @@ class AsyncSubscription:
         self._is_pattern = is_pattern
         self._watchdog = Watchdog(timeout)
 
-    async def __aenter__(self) -> AsyncSubscription:
+    async def __aenter__(self) -> Self:
         try:
             await self._subscribe()
             self._watchdog.heard()

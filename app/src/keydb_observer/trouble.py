@@ -42,27 +42,8 @@ _REPLIES: tuple[tuple[type[Exception], str, str], ...] = (
 
 def diagnose(error: BaseException) -> Trouble:
     """Which kind of trouble this is, in words that name what to look at."""
-    causes = tuple(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError):
-            return Trouble("tls", f"TLS fails: {_ssl_text(cause)}")
-    if "[SSL" in str(error):
-        return Trouble("tls", f"TLS fails: {error}")
-    for error_class, kind, text in _REPLIES:
-        if isinstance(error, error_class):
-            return Trouble(kind, f"{text} ({_reply_text(error)})")
-    if isinstance(error, redis_errors.TimeoutError | asyncio.TimeoutError | TimeoutError):
-        return Trouble("silent", f"it does not answer ({error})" if str(error) else "it does not answer")
-    for cause in causes:
-        if isinstance(cause, ConnectionRefusedError) or str(cause).startswith(f"Error {errno.ECONNREFUSED} "):
-            return Trouble("refused", "it refuses connections: nothing listens there")
-        if isinstance(cause, socket.gaierror):
-            return Trouble("unknown host", f"its host name cannot be resolved ({cause.strerror})")
-    if isinstance(error, OSError) and error.filename is not None:
-        return Trouble("file", f"{error.filename}: {error.strerror}")
-    if isinstance(error, redis_errors.ConnectionError | OSError):
-        return Trouble("lost", f"the connection is lost ({error})")
-    return Trouble("unexpected", f"{type(error).__name__}: {error}")
+    trouble = _from_tls(error) or _from_reply(error) or _from_network(error)
+    return trouble or Trouble("unexpected", f"{type(error).__name__}: {error}")
 
 
 def is_wrong_type(error: redis_errors.ResponseError) -> bool:
@@ -77,27 +58,48 @@ def is_refusal(error: BaseException) -> bool:
     )
 
 
+def _from_tls(error: BaseException) -> Trouble | None:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Trouble("tls", f"TLS fails: the server's certificate is not accepted: {cause.verify_message}")
+        if isinstance(cause, ssl.SSLError):
+            return Trouble("tls", f"TLS fails: {(cause.reason or str(cause)).replace('_', ' ').lower()}")
+    return Trouble("tls", f"TLS fails: {error}") if "[SSL" in str(error) else None
+
+
+def _from_reply(error: BaseException) -> Trouble | None:
+    for error_class, kind, text in _REPLIES:
+        if isinstance(error, error_class):
+            # redis-py cuts the code, such as WRONGPASS, off the server's words and keeps it beside them.
+            code = getattr(error, "status_code", None)
+            return Trouble(kind, f"{text} ({code} {error})" if code else f"{text} ({error})")
+    return None
+
+
+def _from_network(error: BaseException) -> Trouble | None:
+    if isinstance(error, redis_errors.TimeoutError | asyncio.TimeoutError | TimeoutError):
+        return Trouble("silent", f"it does not answer ({error})" if str(error) else "it does not answer")
+    for cause in _causes(error):
+        if isinstance(cause, ConnectionRefusedError) or str(cause).startswith(f"Error {errno.ECONNREFUSED} "):
+            return Trouble("refused", "it refuses connections: nothing listens there")
+        if isinstance(cause, socket.gaierror):
+            return Trouble("unknown host", f"its host name cannot be resolved ({cause.strerror})")
+    if isinstance(error, OSError) and error.filename is not None:
+        return Trouble("file", f"{error.filename}: {error.strerror}")
+    if isinstance(error, redis_errors.ConnectionError | OSError):
+        return Trouble("lost", f"the connection is lost ({error})")
+    return None
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it came from: redis-py wraps the operating system's errors in its own.
 
-    Where its pool replaces a stale connection the origin is lost, and only the number in the text tells (`diagnose`).
+    Where its pool replaces a stale connection the origin is lost, and only the number in its text is left.
     """
     cause: BaseException | None = error
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
-
-
-def _reply_text(error: BaseException) -> str:
-    """The server's words. redis-py cuts the code, such as WRONGPASS, off the message and keeps it beside it."""
-    code = getattr(error, "status_code", None)
-    return f"{code} {error}" if code else str(error)
-
-
-def _ssl_text(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not accepted: {error.verify_message}"
-    return (error.reason or str(error)).replace("_", " ").lower()
 
 
 class TroubleLog:

@@ -75,7 +75,7 @@ class Writer:
                     )
                     has_said_what_it_follows = True
                 value = await self._write()
-            except Exception as error:  # noqa: BLE001 - an observer outlives whatever it observes
+            except Exception as error:  # an observer outlives whatever it observes
                 trouble.failed(diagnose(error))
                 await drop_connections(self._writer)
                 await asyncio.sleep(backoff.failed())
@@ -149,7 +149,7 @@ class Writer:
                         event = await subscription.next_event()
                         key = HANDSHAKE_PREFIX + event.channel[len(prefix) :]
                         await self._take_handshake(key, event.seen_ns)
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # as above
                 trouble.failed(diagnose(error))
                 await drop_connections(self._reader)
                 await asyncio.sleep(backoff.failed())
