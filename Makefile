@@ -1,7 +1,7 @@
 # The commands of this project; "make help" lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-down packages venv lint unit molecule test
+.PHONY: help lab lab-down packages venv lint lint-ansible lint-yaml lint-python unit molecule test
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 LOCALHOST := ansible-playbook -i localhost,
@@ -14,6 +14,9 @@ help: ## this list
 	@echo "  LAB_KEYDB_ARCHIVE=FILE    a KeyDB tarball; unset: looked for in ~/.cache/keydb-lab"
 	@echo "  LAB_MANAGEMENT_CIDR=NET   network of SSH, 10.76.0.0/24; LAB_CLUSTER_CIDR=NET the engine's, 10.77.0.0/24"
 
+# One line per step; set ANSIBLE_STDOUT_CALLBACK=default for Ansible's own output.
+lab lab-down: export ANSIBLE_STDOUT_CALLBACK ?= steps
+
 lab: venv ## start the hosts, provision them, show what they do; repeat it at will
 	@$(LOCALHOST) playbooks/lab_up.yml
 	@ansible-playbook -i .lab/inventory playbooks/site.yml
@@ -25,11 +28,15 @@ lab-down: venv ## remove exactly what "make lab" made
 test: venv ## all tests: lint, unit, molecule
 	@scripts/run_tests.py lint unit molecule
 
-lint: venv ## ansible-lint, yamllint, ruff, mypy
-	ansible-lint
+lint: lint-ansible lint-yaml lint-python ## ansible-lint, yamllint, ruff, mypy
+
+lint-ansible: venv
+	ansible-lint -q
+lint-yaml: venv
 	yamllint --strict .
-	ruff check
-	ruff format --check
+lint-python: venv
+	ruff check --quiet
+	ruff format --check --quiet
 	mypy
 
 unit: venv ## tests that need no hosts

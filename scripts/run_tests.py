@@ -21,6 +21,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "results" / "tests"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
+# Molecule folds Ansible's lines into a frame of 80 columns, and colours them wherever they go.
+READABLE = {"MOLECULE_COMMAND_BORDERS": "0"} | ({} if sys.stdout.isatty() else {"NO_COLOR": "1"})
+
 sys.path.insert(0, str(REPOSITORY / "roles" / "lab_hosts" / "library"))
 import lab_engine  # noqa: E402  # the lab's own rule where archives are looked for
 
@@ -100,7 +103,7 @@ def stages_of(names: Iterable[str], environment: Mapping[str, str], architecture
     stages = []
     for name in names:
         if name == "lint":
-            stages.append(Stage("lint", ["make", "--no-print-directory", "lint"]))
+            stages.append(Stage("lint", ["make", "--no-print-directory", "--keep-going", "lint"]))
         elif name == "unit":
             stages.append(Stage("unit", ["make", "--no-print-directory", "unit"], RESULTS / "unit.xml"))
         elif name == "molecule":
@@ -117,7 +120,9 @@ def run(stage: Stage) -> Outcome:
         stage.report.parent.mkdir(parents=True, exist_ok=True)
         stage.report.unlink(missing_ok=True)
     started = time.monotonic()
-    exit_code = subprocess.run(stage.command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, check=False).returncode
+    exit_code = subprocess.run(
+        stage.command, cwd=REPOSITORY, env=os.environ | READABLE, stdin=subprocess.DEVNULL, check=False
+    ).returncode
     passed, failed, skipped = count_tests(stage.report) if stage.report else (0, 0, 0)
     # A stage that ran no test, though it should have, or failed outside of its tests counts as one failure.
     if (exit_code or (stage.report and not passed)) and not failed:
