@@ -6,12 +6,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "app" / "src")]
 
 from app_certificates import Certificates  # noqa: E402 - these follow the path
 from app_harness import ENGINES, Program, Server, StartProgram, StartServer  # noqa: E402
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("app", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("app")
 
 
 @pytest.fixture(params=sorted(ENGINES))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,19 @@ def test_tls_checks_the_name(
 def test_plain_text_to_a_tls_port(tls_server: Server, start_program: StartProgram) -> None:
     listener = start_program("--node", tls_server.address, "listen", "--mode", "async")
     listener.says("reading from .*: the connection is lost")
+
+
+@pytest.mark.parametrize(
+    "command", [["write", "--interval", "0.2"], ["listen", "--mode", "sync"], ["listen", "--mode", "async"]]
+)
+def test_sigterm_while_the_server_hangs(
+    command: list[str], tls_server: Server, certificates: Certificates, start_program: StartProgram
+) -> None:
+    """Saying goodbye in TLS, or to a command that is under way, must not be waited for."""
+    tls_server.admin().set("shared_key", written(1))
+    program = start_program("--node", tls_server.address, *client_options(certificates), *command)
+    program.says("wrote|found on subscribing")
+    tls_server.send(signal.SIGSTOP)
+    began = time.monotonic()
+    assert program.terminate() == 0
+    assert time.monotonic() - began < 5

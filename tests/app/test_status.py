@@ -145,7 +145,7 @@ def links_up(both: list[str]) -> int:
 
 def replication(engine: str, primary: Server | None = None) -> list[str]:
     active = ["--active-replica", "yes", "--multi-master", "yes"] if engine == "keydb" else []
-    return [*active, *(["--replicaof", f"127.0.0.1 {primary.port}"] if primary else [])]
+    return [*active, *(["--replicaof", "127.0.0.1", str(primary.port)] if primary else [])]
 
 
 def test_status_without_any_server() -> None:
