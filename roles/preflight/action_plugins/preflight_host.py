@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
             given = "without " + ", ".join(missing)
             allowed = "facts of the subsets min, distribution, hardware, network and service_mgr"
             problem = Problem("ansible_facts", name, given, allowed, "were not gathered before preflight")
-            return result | dict(as_result([problem], f"the facts of {name}"))
+            return result | dict(as_result([problem], f"on {name}"))
 
         roles = load_roles(_ROLE.parent, self._role_file)
 
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
             addresses=addresses_by_interface(facts),
             management_address=probe["ssh_address"] or _resolved(resolved.values),
         )
-        result.update(as_result([*resolved.problems, *host_problems(host)], f"what {name} is"))
+        result.update(as_result([*resolved.problems, *host_problems(host)], f"on {name}"))
         return result
 
     def _role_file(self, path: str) -> Any:

@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         problems += name_problems(raw, groups, roles)
         problems += cross_field_problems(inventory_of(values, groups, roles))
         merged = merged_hosts(problems, groups.get("keydb_nodes", ()))
-        result.update(as_result(merged, "the inventory"))
+        result.update(as_result(merged, "in the inventory"))
         return result
 
     def _role_file(self, path: str) -> Any:

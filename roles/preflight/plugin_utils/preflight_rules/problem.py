@@ -57,7 +57,7 @@ def merged_hosts(problems: Iterable[Problem], all_hosts: Sequence[str]) -> list[
 def rendered(problems: Sequence[Problem], where: str) -> str:
     """Return the message for people: a count, then one aligned block per problem."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    blocks = [f"{count} in {where}. No host has been changed."]
+    blocks = [f"{count} {where}. No host has been changed."]
     blocks += [
         f"  {problem.variable}: {problem.problem}\n"
         f"    host     {problem.host}\n"
@@ -77,5 +77,5 @@ def as_result(problems: Sequence[Problem], where: str) -> Mapping[str, Any]:
     return {
         "changed": False,
         "problems": [asdict(problem) for problem in problems],
-        "report": rendered(problems, where) if problems else f"No problem found in {where}.",
+        "report": rendered(problems, where) if problems else f"No problem {where}.",
     }

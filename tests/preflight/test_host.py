@@ -1,0 +1,233 @@
+"""The second stage: what a host is, against what its variables ask of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from preflight_cases import good
+from preflight_rules.host import Host, addresses_by_interface, clock_skew, host_problems, missing_facts
+
+PROJECT = Path(__file__).resolve().parents[2]
+VALUES = {
+    "cluster_network_address": "10.77.0.11",
+    "keydb_engine": "keydb",
+    "keydb_install_method": "archive",
+    "keydb_archives": {"arm64": {"src": "/a", "sha256": "b"}},
+    "keydb_maxmemory_mb": 1024,
+    "preflight_distributions": ["Debian 12", "Ubuntu 24.04"],
+    "preflight_min_free_mb": 1024,
+    "preflight_max_clock_skew": 60.0,
+    "preflight_allow_shared_network": False,
+}
+PI = Host(
+    name="pi1",
+    values=VALUES,
+    is_node=True,
+    distribution="Debian",
+    version="12",
+    release="bookworm",
+    service_manager="systemd",
+    userspace_bits="64",
+    architecture="arm64",
+    memory_mb=3792,
+    page_size=4096,
+    free_mb=20_000,
+    free_path="/var/lib",
+    python=(3, 11, 2),
+    clock_skew=0.4,
+    addresses={"eth0": ("192.0.2.11",), "eth1": ("10.77.0.11",)},
+    management_address="192.0.2.11",
+)
+
+
+def _with(**values: Any) -> Host:
+    return replace(PI, values=VALUES | values)
+
+
+WRONG = {
+    "32-bit userland on a 64-bit kernel": (
+        replace(PI, userspace_bits="32", architecture="armhf", values=VALUES | {"keydb_archives": {}}),
+        ("ansible_facts.userspace_bits", "32-bit armhf", "64-bit amd64 or arm64"),
+    ),
+    "other distribution": (
+        replace(PI, distribution="Fedora", version="42"),
+        ("ansible_facts.distribution", "Fedora 42", "Debian 12, Ubuntu 24.04"),
+    ),
+    "other release": (
+        replace(PI, distribution="Ubuntu", version="20.04"),
+        ("ansible_facts.distribution", "Ubuntu 20.04", "Debian 12, Ubuntu 24.04"),
+    ),
+    "other service manager": (
+        replace(PI, service_manager="sysvinit"),
+        ("ansible_facts.service_mgr", "sysvinit", "systemd"),
+    ),
+    "old Python": (replace(PI, python=(3, 8, 10)), ("ansible_python_interpreter", "3.8.10", "3.9 or newer")),
+    "address on no interface": (
+        _with(cluster_network_address="10.77.0.99"),
+        ("cluster_network_address", '"10.77.0.99"', "192.0.2.11 (eth0), 10.77.0.11 (eth1)"),
+    ),
+    "address on the interface of SSH": (
+        replace(PI, management_address="10.77.0.11"),
+        ("cluster_network_address", '"10.77.0.11"', "192.0.2.11 (eth0); or preflight_allow_shared_network: true"),
+    ),
+    "second address of the interface of SSH": (
+        replace(PI, addresses={"eth0": ("192.0.2.11", "10.77.0.11")}),
+        ("cluster_network_address", '"10.77.0.11"', "another interface; or preflight_allow_shared_network: true"),
+    ),
+    "pages of 16 KiB": (
+        replace(PI, page_size=16384),
+        ("keydb_engine", "keydb on a kernel with 16384-byte pages", "4096-byte pages"),
+    ),
+    "archive of the other architecture": (
+        _with(keydb_archives={"amd64": {}}),
+        ("keydb_archives", '["amd64"]', "an entry for arm64"),
+    ),
+    "package of the other architecture": (
+        _with(keydb_install_method="deb", keydb_debs={"amd64": [{}], "arm64": []}),
+        ("keydb_debs", '["amd64", "arm64"]', "an entry for arm64"),
+    ),
+    "no KeyDB package for the release": (
+        replace(PI, release="noble", values=VALUES | {"keydb_install_method": "apt"}),
+        ("keydb_install_method", "apt on noble", "bookworm or jammy; or keydb_install_method deb or archive"),
+    ),
+    "no Valkey package for the release": (
+        replace(PI, release="jammy", values=VALUES | {"keydb_install_method": "apt", "keydb_engine": "valkey"}),
+        ("keydb_install_method", "apt on jammy", "bookworm, trixie or noble"),
+    ),
+    "more than the memory": (
+        _with(keydb_maxmemory_mb=3792),
+        ("keydb_maxmemory_mb", "3792", "less than 3792 MB"),
+    ),
+    "full disk": (
+        replace(PI, free_mb=1023),
+        ("keydb_data_dir", "1023 MB free at /var/lib", "1024 MB or more"),
+    ),
+    "clock behind": (replace(PI, clock_skew=-61.0), ("clock", "61.0 s behind the controller", "at most 60 s")),
+    "clock ahead": (replace(PI, clock_skew=3600.0), ("clock", "3600.0 s ahead of the controller", "at most 60 s")),
+}
+
+FINE = {
+    "a Raspberry Pi": PI,
+    "one network on purpose": replace(_with(preflight_allow_shared_network=True), management_address="10.77.0.11"),
+    "pages of 16 KiB under Valkey": replace(
+        PI, page_size=16384, values=VALUES | {"keydb_engine": "valkey", "keydb_install_method": "apt"}
+    ),
+    "a mirror of one's own": replace(
+        PI,
+        release="noble",
+        values=VALUES | {"keydb_install_method": "apt", "keydb_apt_source_uri": "https://mirror.example.com/keydb"},
+    ),
+    "a suite that fits": replace(
+        PI, release="noble", values=VALUES | {"keydb_install_method": "apt", "keydb_apt_source_suite": "jammy"}
+    ),
+    "no node": replace(PI, is_node=False, free_mb=1, page_size=16384, addresses={}),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_unfit_host_is_refused(name: str) -> None:
+    host, (variable, given, allowed) = WRONG[name]
+    (problem,) = host_problems(host)
+    assert (problem.variable, problem.host, problem.given) == (variable, "pi1", given)
+    assert allowed in problem.allowed
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_fit_host_passes(name: str) -> None:
+    assert list(host_problems(FINE[name])) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "host", "after", "skew"),
+    [
+        (0, 5, 10, 0.0),  # read while the module ran: no evidence of a difference
+        (10**9, 0, 2 * 10**9, -1.0),
+        (0, 7 * 10**9, 2 * 10**9, 5.0),
+    ],
+)
+def test_clock_skew_is_what_the_transfer_cannot_explain(before: int, host: int, after: int, skew: float) -> None:
+    assert clock_skew(before, host, after) == skew
+
+
+def test_addresses_are_read_from_facts() -> None:
+    facts = {
+        "interfaces": ["lo", "br-lan", "eth1.7", "wlan0"],
+        "lo": {"type": "loopback", "ipv4": {"address": "127.0.0.1"}},
+        "br_lan": {"ipv4": {"address": "192.0.2.1"}, "ipv4_secondaries": [{"address": "192.0.2.2"}]},
+        "eth1_7": {"ipv4": {"address": "10.77.0.1"}},
+        "wlan0": {"active": False},
+    }
+    assert addresses_by_interface(facts) == {"br-lan": ("192.0.2.1", "192.0.2.2"), "eth1.7": ("10.77.0.1",)}
+
+
+def test_missing_facts_are_named() -> None:
+    assert "memtotal_mb" in missing_facts({"distribution": "Debian"})
+    assert "distribution" not in missing_facts({"distribution": "Debian"})
+
+
+PLAYBOOK = """
+- name: Check the hosts
+  hosts: keydb_nodes
+  gather_facts: {facts}
+  tasks:
+    - name: Check the hosts
+      ansible.builtin.import_role:
+        name: preflight
+        tasks_from: hosts.yml
+"""
+
+
+def _run(directory: Path, tree: dict[str, Any], *, facts: bool) -> subprocess.CompletedProcess[str]:
+    """Run the second stage in check mode, with this machine in the place of every host."""
+    (directory / "ansible.cfg").touch()
+    tree["all"]["vars"] |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (directory / "hosts.yml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    (directory / "play.yml").write_text(PLAYBOOK.format(facts=str(facts).lower()), encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")} | {
+        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+        "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_HOME": str(directory / "ansible"),
+    }
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "--check", "-i", "hosts.yml", "play.yml"],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_hosts_are_checked_against_what_they_really_are(tmp_path: Path) -> None:
+    """Values that wait for facts are decided now; what is on no interface is found; one host's fault stops all."""
+    tree = good()
+    nodes = tree["all"]["children"]["keydb_nodes"]["hosts"]
+    tree["all"]["children"]["keydb_nodes"]["hosts"] = {name: nodes[name] for name in ("pi1", "pi2")}
+    nodes["pi1"]["keydb_maxmemory_mb"] = "{{ ansible_facts.memtotal_mb * 2 }}"
+    nodes["pi2"]["keydb_maxclients"] = "{{ ansible_facts.processor_vcpus * 0 }}"
+    done = _run(tmp_path, tree, facts=True)
+    assert done.returncode != 0
+    assert "on pi1. No host has been changed." in done.stdout + done.stderr
+    for name, host, words in (
+        ("keydb_maxmemory_mb", "pi1", "is more than the host has"),
+        ("keydb_maxclients", "pi2", "is out of range"),
+        ("cluster_network_address", "pi1", "is on no interface of this host"),
+        ("cluster_network_address", "pi2", "is on no interface of this host"),
+    ):
+        assert f"  {name}: {words}\n    host     {host}\n    given    " in done.stdout + done.stderr
+    assert done.stdout.count("changed=0") == len(("pi1", "pi2"))
+
+
+def test_facts_that_were_not_gathered_are_named(tmp_path: Path) -> None:
+    done = _run(tmp_path, good(), facts=False)
+    assert done.returncode != 0
+    assert "ansible_facts: were not gathered before preflight" in done.stdout + done.stderr
