@@ -90,21 +90,21 @@ def test_journal_gets_the_fields_under_their_names(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         journal.bind(str(path))
         journal.settimeout(5)
-        handler = JournalHandler("keydb-observer-writer", JournaldTransport(path, connected=False))
+        handler = JournalHandler("observer-writer", JournaldTransport(path, connected=False))
         record = logging.LogRecord("n", logging.WARNING, __file__, 1, "seq %d", (42,), None)
         record.__dict__.update(fields(seq=42, writer="node1", missed=None))
         handler.emit(record)
         assert journal.recv(4096).decode().splitlines() == [
             "MESSAGE=seq 42",
             "PRIORITY=4",
-            "SYSLOG_IDENTIFIER=keydb-observer-writer",
+            "SYSLOG_IDENTIFIER=observer-writer",
             "OBSERVER_SEQ=42",
             "OBSERVER_WRITER=node1",
         ]
 
 
 def test_line_is_not_lost_without_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    handler = JournalHandler("keydb-observer-writer", JournaldTransport(tmp_path / "nobody", connected=False))
+    handler = JournalHandler("observer-writer", JournaldTransport(tmp_path / "nobody", connected=False))
     handler.emit(logging.LogRecord("n", logging.INFO, __file__, 1, "seq %d", (42,), None))
     assert capsys.readouterr().err == "seq 42\n"
 
@@ -116,7 +116,7 @@ def test_plain_lines_where_standard_error_is_not_the_journal(
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     if stream:
         monkeypatch.setenv("JOURNAL_STREAM", stream)
-    set_up_logging("keydb-observer-writer").info("seq %d", 42, extra=fields(seq=42))
+    set_up_logging("observer-writer").info("seq %d", 42, extra=fields(seq=42))
     assert capsys.readouterr().err == "seq 42\n"
 
 
@@ -125,7 +125,7 @@ def test_journal_where_standard_error_is_it(monkeypatch: pytest.MonkeyPatch, tmp
         monkeypatch.setattr("sys.stderr", stderr)
         about = os.fstat(stderr.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{about.st_dev}:{about.st_ino}")
-        handlers = set_up_logging("keydb-observer-writer").handlers
+        handlers = set_up_logging("observer-writer").handlers
     assert [type(handler) for handler in handlers] == [JournalHandler]
 
 

@@ -116,8 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_WRONG_USE
     if command == "status":
         return _show_status(settings)
-    identifier = f"{PROGRAM}-{command}" if settings.mode is None else f"{PROGRAM}-{settings.mode.listener}"
-    logger = set_up_logging(identifier)
+    # In the journal an observer goes by the name of its unit.
+    observer = settings.mode.listener if command == "listen" and settings.mode else Writer.NAME
+    logger = set_up_logging(f"observer-{observer}")
     if command == "write":
         _run_until_stopped(lambda: Writer(settings, logger).run())
     elif settings.mode is Mode.ASYNC:
