@@ -25,7 +25,7 @@ from preflight_rules.problem import Problem, as_result  # noqa: E402
 from preflight_rules.resolve import host_values, load_roles  # noqa: E402
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no types
     """Check what could not be decided from the inventory alone. Reads only."""
 
     _supports_check_mode = True

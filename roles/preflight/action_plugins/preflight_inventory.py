@@ -17,7 +17,7 @@ from preflight_rules.problem import as_result, merged_hosts  # noqa: E402
 from preflight_rules.resolve import host_values, inventory_of, load_roles, name_problems  # noqa: E402
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no types
     """Apply every rule to the variables of all hosts, whatever ``--limit`` says."""
 
     TRANSFERS_FILES = False
