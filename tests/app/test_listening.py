@@ -65,12 +65,16 @@ def test_all_survive_a_killed_server(server: Server, start_program: StartProgram
     server.kill()
     for program in (writer, *listeners.values()):
         program.says("it refuses connections: nothing listens there$")
+    time.sleep(1)
     server.start()
     for program in (writer, *listeners.values()):
         program.says("well again after")
     reached = int(writer.says(r"wrote .* seq (\d+)$", times=len(writer.matching(r"wrote .* seq \d+$")) + 2)[1])
     for mode, listener in listeners.items():
         listener.says(read_line(mode, reached))
+    first, *_, last = writer.matching(r"wrote .* timestamp (\d+)\.(\d{9}) seq (\d+)$")
+    lasted_ns = int(last[1] + last[2]) - int(first[1] + first[2])
+    assert lasted_ns / 200_000_000 - (int(last[3]) - int(first[3])) >= 4, "it made up for the writes of the outage"
 
 
 @both_modes
