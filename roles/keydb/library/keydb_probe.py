@@ -41,7 +41,9 @@ links_up: {type: int, returned: always, description: Links that are up.}
 links_expected: {type: int, returned: always, description: Links that ought to be.}
 arrived: {type: dict, returned: always, description: Node to ms from the write until its value was read there.}
 told: {type: dict, returned: always, description: Node to ms from the write until its notification was seen.}
-refused: {type: dict, returned: always, description: What was tried, to how it was refused.}
+refused: {type: dict, returned: always, description: 'What was tried and refused, to how it was.'}
+attempts: {type: int, returned: always, description: How many things that must be refused were tried.}
+version: {type: str, returned: always, description: What the server calls itself.}
 """
 
 
@@ -56,6 +58,7 @@ class Report:
     arrived: dict[str, float] = field(default_factory=dict)
     told: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    attempts: int = 0
 
 
 def probe_links(params: dict[str, Any], report: Report) -> bool:
@@ -158,7 +161,7 @@ def attempts(params: dict[str, Any]) -> dict[str, tuple[dict[str, Any], list[str
 def probe_refusals(params: dict[str, Any], report: Report) -> None:
     """Try what must be refused, and note how it was; what is let through is a problem."""
     for what, (changes, command, expected) in attempts(params).items():
-        changes = dict(changes)
+        report.attempts += 1
         if changes.get("ssl") is False:
             client = redis.Redis(host=params["address"], port=params["port"], socket_timeout=5, socket_connect_timeout=5)
         else:
