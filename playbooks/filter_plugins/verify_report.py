@@ -18,15 +18,24 @@ def _node(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         "name": name,
         "address": facts.get("cluster_network_address", ""),
         "engine": facts.get("keydb_engine", "keydb"),
-        **{field: proof[field] for field in ("version", "links_up", "links_expected", "arrived", "told", "refused", "attempts")},
+        **{
+            field: proof[field]
+            for field in ("version", "links_up", "links_expected", "arrived", "told", "refused", "attempts")
+        },
         "units": [
-            {"unit": result["item"]["name"], "logged": result["stdout"].strip(), "well": not result.get("failed", False)}
+            {
+                "unit": result["item"]["name"],
+                "logged": result["stdout"].strip(),
+                "well": not result.get("failed", False),
+            }
             for result in observers.get("results", [])
             if not result.get("skipped")
         ],
         "problems": list(proof["problems"]),
     }
-    node["problems"] += [f"{unit['unit']} has not logged within two intervals" for unit in node["units"] if not unit["well"]]
+    node["problems"] += [
+        f"{unit['unit']} has not logged within two intervals" for unit in node["units"] if not unit["well"]
+    ]
     return node
 
 
@@ -71,4 +80,5 @@ class FilterModule:
     """Ansible's way of finding the filters."""
 
     def filters(self) -> dict[str, Any]:
+        """Names in playbooks to functions."""
         return {"verify_report": verify_report, "verify_table": verify_table}

@@ -118,7 +118,7 @@ def _secrets(mode: int) -> Callable[[Tree, Path], None]:
         key = secrets / "ca.key"
         key.touch()
         key.chmod(mode)
-        tree["all"]["vars"]["secrets_dir"] = str(secrets)
+        tree["all"]["vars"]["pki_secrets_dir"] = str(secrets)
 
     return change
 
@@ -580,7 +580,9 @@ WRONG = (
         _everywhere(pki_ca_days=364),
         ("pki_certificate_days", ALL_HOSTS, "365", "at most pki_ca_days, 364"),
     ),
-    _wrong("secrets that others can read", _secrets(0o644), ("secrets_dir", ALL_HOSTS, "ca.key has mode 0644", "0600")),
+    _wrong(
+        "secrets that others can read", _secrets(0o644), ("pki_secrets_dir", ALL_HOSTS, "ca.key has mode 0644", "0600")
+    ),
     # --- observers ---
     _wrong("no interval", _everywhere(observers_interval=0), ("observers_interval", ALL_HOSTS, "0", "0.01 to 86400 s")),
     _wrong(

@@ -24,7 +24,7 @@ RETURN = r"""
 exists: {type: bool, returned: always, description: Whether the program is there. Nothing else is told when it is not.}
 version: {type: str, returned: success, description: What it calls itself.}
 notifies: {type: bool, returned: success, description: Whether it can tell systemd that it is ready.}
-executable_stack: {type: bool, returned: success, description: Whether it needs stacks that are writable and executable.}
+executable_stack: {type: bool, returned: success, description: Whether it needs executable stacks.}
 """
 
 PT_GNU_STACK = 0x6474E551
@@ -49,6 +49,7 @@ def executable_stack(program: bytes) -> bool:
 
 
 def main() -> None:
+    """Ansible's entry."""
     module = AnsibleModule(argument_spec={"path": {"type": "path", "required": True}}, supports_check_mode=True)
     path = Path(module.params["path"])
     if not path.is_file():

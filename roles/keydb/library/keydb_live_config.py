@@ -75,7 +75,9 @@ def canonical(name: str, values: list[str]) -> Any:
     if name == "client-output-buffer-limit":
         words = " ".join(values).split()
         classes = {"slave": "replica"}
-        return {classes.get(words[i], words[i]): [size(w) for w in words[i + 1 : i + 4]] for i in range(0, len(words), 4)}
+        return {
+            classes.get(words[i], words[i]): [size(w) for w in words[i + 1 : i + 4]] for i in range(0, len(words), 4)
+        }
     if name in ("save", "bind"):
         return " ".join(values).split()
     return size(values[-1].strip())
@@ -107,6 +109,7 @@ def compare(filed: dict[str, list[str]], get: Callable[[str], dict[str, str]]) -
 
 
 def main() -> None:
+    """Ansible's entry."""
     module = AnsibleModule(
         argument_spec={**CONNECTION_SPEC, "file": {"type": "path", "required": True}}, supports_check_mode=True
     )

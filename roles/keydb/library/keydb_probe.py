@@ -103,6 +103,7 @@ class Watch:
         return message is not None and message["type"] == "message"
 
     def close(self) -> None:
+        """Give both connections back."""
         self.subscription.close()
         self.reader.close()
 
@@ -138,8 +139,12 @@ def probe_writing(params: dict[str, Any], report: Report) -> None:
         for node in watches.values():
             node.close()
     within = f"within {params['timeout']:g} s"
-    report.problems += [f"a value written here did not reach {name} {within}" for name in watches if name not in report.arrived]
-    report.problems += [f"a write here fired no notification on {name} {within}" for name in watches if name not in report.told]
+    report.problems += [
+        f"a value written here did not reach {name} {within}" for name in watches if name not in report.arrived
+    ]
+    report.problems += [
+        f"a write here fired no notification on {name} {within}" for name in watches if name not in report.told
+    ]
 
 
 def attempts(params: dict[str, Any]) -> dict[str, tuple[dict[str, Any], list[str], str]]:
@@ -163,7 +168,7 @@ def probe_refusals(params: dict[str, Any], report: Report) -> None:
     for what, (changes, command, expected) in attempts(params).items():
         report.attempts += 1
         if changes.get("ssl") is False:
-            client = redis.Redis(host=params["address"], port=params["port"], socket_timeout=5, socket_connect_timeout=5)
+            client = redis.Redis(params["address"], params["port"], socket_timeout=5, socket_connect_timeout=5)
         else:
             client = connect(params, **changes)
         try:
@@ -191,6 +196,7 @@ EXPECTED = {
 
 
 def main() -> None:
+    """Ansible's entry."""
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_SPEC,

@@ -53,6 +53,7 @@ def look(params: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 
 def main() -> None:
+    """Ansible's entry."""
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_SPEC,

@@ -89,19 +89,19 @@ def secrets_dir_problems(inventory: Inventory) -> Iterator[Problem]:
 
     A directory that others may list is no leak, and is what a first run leaves if it is interrupted early.
     """
-    directories = {str(value) for _, value in inventory.values("secrets_dir")}
+    directories = {str(value) for _, value in inventory.values("pki_secrets_dir")}
     for directory in sorted(directories):
         path = Path(directory).expanduser()
         if path.exists() and not path.is_dir():
-            yield Problem("secrets_dir", ALL_HOSTS, str(path), "a directory", "is not a directory")
+            yield Problem("pki_secrets_dir", ALL_HOSTS, str(path), "a directory", "is not a directory")
             continue
         for found in (path, *sorted(path.rglob("*"))) if path.is_dir() else ():
             mode = stat.S_IMODE(found.stat().st_mode)
             given = f"{found} has mode {mode:04o}"
             if found.is_dir() and mode & stat.S_IWOTH:
-                yield Problem("secrets_dir", ALL_HOSTS, given, "0700", "can be changed by others")
+                yield Problem("pki_secrets_dir", ALL_HOSTS, given, "0700", "can be changed by others")
             elif found.is_file() and found.suffix != _PUBLIC and mode & _OTHERS:
-                yield Problem("secrets_dir", ALL_HOSTS, given, "0600", "can be read by others")
+                yield Problem("pki_secrets_dir", ALL_HOSTS, given, "0600", "can be read by others")
 
 
 RULES = (

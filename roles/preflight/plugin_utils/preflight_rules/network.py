@@ -147,7 +147,7 @@ MUST_AGREE = (
     "keydb_notify_events_extra",
     "keydb_primary",
     "observers_key",
-    "secrets_dir",
+    "pki_secrets_dir",
 )
 
 RULES = (
