@@ -1,0 +1,146 @@
+"""Who gets in, and what each user may do. Nobody's own service has ever been refused."""
+
+from __future__ import annotations
+
+import on_node_engine
+import pytest
+from nodes_cluster import Cluster, Node
+
+testinfra_hosts = ["ansible://keydb_nodes"]
+
+SHARED, EVENTS = "shared_key", "__keyspace@0__:"
+
+ALLOWED = {
+    "writer": [["GET", SHARED], ["GET", "handshake:nowhere:sync"]],
+    "listener_sync": [["GET", SHARED], ["GET", "handshake:nowhere:sync"], ["SUBSCRIBE", EVENTS + SHARED]],
+    "listener_async": [["GET", SHARED], ["GET", "handshake:nowhere:async"], ["SUBSCRIBE", EVENTS + SHARED]],
+    "health": [["PING"], ["INFO"], ["GET", SHARED], ["GET", "handshake:nowhere:sync"]],
+    "operator": [["GET", "anything"], ["CONFIG", "GET", "maxmemory"], ["ACL", "WHOAMI"], ["SCAN", "0"]],
+    "verify": [["GET", "verify:nothing"], ["SUBSCRIBE", EVENTS + "verify:nothing"]],
+    "replication": [["PING"], ["REPLCONF", "listening-port", "1"]],
+}
+
+# Were one let through, none would do lasting harm to a cluster under test.
+EVERYBODYS = [
+    ["FLUSHALL"],
+    ["FLUSHDB"],
+    ["KEYS", "*"],
+    ["CONFIG", "SET", "maxmemory-policy", "noeviction"],
+    ["ACL", "SETUSER", "intruder", "on", "nopass", "~*", "+@all"],
+    ["ACL", "LIST"],
+    ["DEBUG", "SLEEP", "0"],
+    ["EVAL", "return 1", "0"],
+    ["SCRIPT", "LOAD", "return 1"],
+    ["CLIENT", "KILL", "ID", "0"],
+    ["MONITOR"],
+    ["SET", "nobodys_key", "x"],
+    ["DEL", SHARED],
+]
+
+FORBIDDEN = {
+    "writer": [
+        ["GET", "verify:x"],
+        ["SET", "verify:x", "x"],
+        ["SUBSCRIBE", EVENTS + SHARED],
+        ["PSUBSCRIBE", "*"],
+        ["PUBLISH", EVENTS + "handshake:x:sync", "x"],
+        ["CONFIG", "GET", "masterauth"],
+        ["INFO"],
+    ],
+    "listener_sync": [
+        ["SET", "handshake:x:async", "x"],
+        ["GET", "handshake:x:async"],
+        ["SUBSCRIBE", EVENTS + "handshake:x:async"],
+        ["PSUBSCRIBE", EVENTS + "*"],
+        ["PUBLISH", EVENTS + SHARED, "x"],
+        ["CONFIG", "GET", "masterauth"],
+    ],
+    "listener_async": [
+        ["SET", "handshake:x:sync", "x"],
+        ["GET", "handshake:x:sync"],
+        ["SUBSCRIBE", EVENTS + "handshake:x:sync"],
+        ["PSUBSCRIBE", EVENTS + "*"],
+        ["PUBLISH", EVENTS + SHARED, "x"],
+        ["CONFIG", "GET", "masterauth"],
+    ],
+    "health": [
+        ["SET", SHARED, "x"],
+        ["SET", "handshake:x:sync", "x"],
+        ["GET", "verify:x"],
+        ["SUBSCRIBE", EVENTS + SHARED],
+        ["CONFIG", "GET", "masterauth"],
+        ["CLIENT", "LIST"],
+    ],
+    "operator": [
+        ["SET", "verify:x", "x"],
+        ["SET", SHARED, "x"],
+        ["REPLICAOF", "NO", "ONE"],
+        ["PUBLISH", EVENTS + SHARED, "x"],
+        ["ACL", "GETUSER", "writer"],
+        ["PSYNC", "?", "-1"],
+    ],
+    "verify": [
+        ["SET", SHARED, "x"],
+        ["GET", SHARED],
+        ["SUBSCRIBE", EVENTS + SHARED],
+        ["PSUBSCRIBE", "*"],
+        ["INFO"],
+        ["CONFIG", "GET", "masterauth"],
+    ],
+    "replication": [["GET", SHARED], ["SET", SHARED, "x"], ["INFO"], ["SUBSCRIBE", EVENTS + SHARED]],
+}
+
+
+def test_the_services_were_refused_nothing(cluster: Cluster, node: Node) -> None:
+    """Of the user verify the log may tell, for verify.yml tries what must be refused."""
+    refusals = node.ask(
+        on_node_engine.refusals, address=node.address, port=cluster.port, password=cluster.passwords["operator"]
+    )
+    assert [each for each in refusals if each["username"] != "verify"] == []
+
+
+def test_tls_from_1_2_on_with_a_certificate_of_ours(cluster: Cluster, node: Node) -> None:
+    outcomes = node.ask(on_node_engine.tls_outcomes, address=node.address, port=cluster.port)
+    assert outcomes["any"] == "TLSv1.3"
+    assert outcomes["TLSv1_2"] == "TLSv1.2"
+    assert outcomes["TLSv1_3"] == "TLSv1.3"
+    # The server's own words: the client offered it.
+    assert "alert protocol version" in outcomes["TLSv1_1"]
+    assert "alert certificate required" in outcomes["no certificate"]
+    assert "alert unknown ca" in outcomes["foreign certificate"]
+    assert outcomes["plaintext"] == "(closed)" or outcomes["plaintext"].startswith("ConnectionResetError")
+
+
+def test_each_user_may_do_what_it_is_for(cluster: Cluster, node: Node) -> None:
+    attempts = [[user, command] for user, commands in ALLOWED.items() for command in commands]
+    answers = node.ask(
+        on_node_engine.answers, address=node.address, port=cluster.port, passwords=cluster.passwords, attempts=attempts
+    )
+    told = [f"{user} {' '.join(command)}: {answer}" for (user, command), answer in zip(attempts, answers, strict=True)]
+    assert len(told) == sum(map(len, ALLOWED.values()))
+    assert [each for each, answer in zip(told, answers, strict=True) if answer[0] not in "+$*"] == []
+
+
+@pytest.mark.parametrize("user", FORBIDDEN)
+def test_each_user_is_refused_everything_else(cluster: Cluster, node: Node, user: str) -> None:
+    attempts = [[user, command] for command in [*EVERYBODYS, *FORBIDDEN[user]]]
+    answers = node.ask(
+        on_node_engine.answers, address=node.address, port=cluster.port, passwords=cluster.passwords, attempts=attempts
+    )
+    # DEBUG is switched off altogether where the engine can.
+    let_through = {
+        " ".join(command): answer
+        for (_, command), answer in zip(attempts, answers, strict=True)
+        if not answer.startswith(("-NOPERM", "-ERR DEBUG command not allowed"))
+    }
+    assert let_through == {}
+
+
+def test_without_the_right_password_nothing_goes(cluster: Cluster, node: Node) -> None:
+    wrong = dict.fromkeys([*FORBIDDEN, "default", "nobody"], "wrong")
+    attempts = [["", ["PING"]], ["", ["GET", SHARED]], *([user, ["PING"]] for user in wrong)]
+    answers = node.ask(
+        on_node_engine.answers, address=node.address, port=cluster.port, passwords=wrong, attempts=attempts
+    )
+    assert [answer.split()[0] for answer in answers[:2]] == ["-NOAUTH", "-NOAUTH"]
+    assert {answer.split()[1] for answer in answers[2:]} == {"-WRONGPASS"}

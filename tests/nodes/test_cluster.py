@@ -1,0 +1,61 @@
+"""The cluster: every node hears of every write, and knows how everybody is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import on_node_engine
+import on_node_services
+import pytest
+from nodes_cluster import OBSERVERS, Cluster, Node
+
+testinfra_hosts = ["ansible://keydb_nodes"]
+
+
+def test_a_write_here_reaches_and_wakes_every_node(cluster: Cluster, node: Node) -> None:
+    seen = node.ask(
+        on_node_engine.write_and_watch,
+        own=node.name,
+        addresses=cluster.addresses,
+        port=cluster.port,
+        password=cluster.passwords["verify"],
+    )
+    if cluster.is_writable(node):
+        assert seen["arrived"] == sorted(cluster.nodes)
+        assert seen["told"] == dict.fromkeys(cluster.nodes, "set")
+    else:
+        assert "read only replica" in seen["refused"]
+
+
+@pytest.fixture(scope="module")
+def answer(node: Node) -> dict[str, Any]:
+    """What keydb-observer status says on the node."""
+    said: dict[str, Any] = node.ask(on_node_services.observer_status)
+    return said
+
+
+def test_status_knows_that_all_is_well(cluster: Cluster, answer: dict[str, Any]) -> None:
+    assert answer["exit_code"] == 0, answer["said"]
+    status = answer["status"]
+    assert status["ok"] is True
+    described = {each["node"]: each for each in status["nodes"]}
+    assert set(described) == set(cluster.nodes)
+    for each in cluster.nodes.values():
+        told = described[each.name]
+        assert told["engine"] == cluster.engine.title
+        assert told["address"] == f"{each.address}:{cluster.port}"
+        assert told["links_up"] == told["links_expected"] == cluster.links_of(each)
+        assert [observer["name"] for observer in told["observers"]] == [
+            unit.removeprefix("observer-") for unit in each.observers
+        ]
+
+
+def test_status_knows_the_listeners_figures(cluster: Cluster, answer: dict[str, Any]) -> None:
+    observers = {each["name"]: each for entry in answer["status"]["nodes"] for each in entry["observers"]}
+    assert set(observers) == {unit.removeprefix("observer-") for unit in OBSERVERS}
+    for name in ("listener-sync", "listener-async"):
+        figures = observers[name]
+        assert figures["count"] > 0
+        assert 0 < figures["p50_ns"] <= figures["p99_ns"] <= figures["max_ns"]
+        assert abs(figures["seq"] - observers["writer"]["seq"]) <= 1
+        assert 0 <= figures["age_ns"] < 3 * cluster.interval * 1e9
