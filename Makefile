@@ -21,6 +21,12 @@ lab: venv ## start the hosts, provision them, show what they do; repeat it at wi
 	@$(LOCALHOST) playbooks/lab_up.yml
 	@ansible-playbook -i .lab/inventory playbooks/site.yml
 	@ansible-playbook -i .lab/inventory playbooks/status.yml
+	@echo
+	@echo "What to type next:"
+	@echo "  ssh -F .lab/ssh_config node2 journalctl -u observer-listener-sync -f     latencies as they come"
+	@echo "  .venv/bin/ansible-playbook -i .lab/inventory playbooks/verify.yml        prove that all of it holds"
+	@echo "  .venv/bin/ansible-playbook -i .lab/inventory playbooks/status.yml        the table again"
+	@echo "  make lab-down                                                            take it all away"
 
 lab-down: venv ## remove exactly what "make lab" made
 	@$(LOCALHOST) playbooks/lab_down.yml
