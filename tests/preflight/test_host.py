@@ -101,6 +101,10 @@ WRONG = {
         replace(PI, release="jammy", values=VALUES | {"keydb_install_method": "apt", "keydb_engine": "valkey"}),
         ("keydb_install_method", "apt on jammy", "bookworm, trixie or noble"),
     ),
+    "a backlog that is most of the data's memory": (
+        _with(keydb_repl_backlog_mb=600),
+        ("keydb_repl_backlog_mb", "600", "at most 512 MB, half of keydb_maxmemory_mb"),
+    ),
     "more than the memory": (
         _with(keydb_maxmemory_mb=3792),
         ("keydb_maxmemory_mb", "3792", "less than 3792 MB"),

@@ -160,6 +160,11 @@ def resource_problems(host: Host) -> Iterator[Problem]:
     if host.is_node and memory is not None and memory >= host.memory_mb:
         allowed = f"less than {host.memory_mb} MB, this host's memory"
         yield Problem("keydb_maxmemory_mb", host.name, shown(memory), allowed, "is more than the host has")
+    # KeyDB counts the backlog as data: one that is as large as the memory for data leaves no room for a single write.
+    backlog = host.values.get("keydb_repl_backlog_mb")
+    if host.is_node and memory is not None and backlog is not None and backlog > memory // 2:
+        allowed = f"at most {memory // 2} MB, half of keydb_maxmemory_mb"
+        yield Problem("keydb_repl_backlog_mb", host.name, shown(backlog), allowed, "leaves too little room for data")
     least = host.values.get("preflight_min_free_mb")
     if host.is_node and least is not None and host.free_mb < least:
         given = f"{host.free_mb} MB free at {host.free_path}"
