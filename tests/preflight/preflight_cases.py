@@ -349,7 +349,12 @@ WRONG = (
     _wrong(
         "unknown event letter",
         _everywhere(keydb_notify_events_extra="xQ"),
-        ("keydb_notify_events_extra", ALL_HOSTS, '"xQ"', "KEg$lshzxetdmnA"),
+        ("keydb_notify_events_extra", ALL_HOSTS, '"xQ"', "KEg$lshzxetdmA"),
+    ),
+    _wrong(
+        "an event letter that KeyDB does not know yet",
+        _everywhere(keydb_notify_events_extra="n"),
+        ("keydb_notify_events_extra", ALL_HOSTS, '"n"', "KEg$lshzxetdmA"),
     ),
     _wrong("negative memory", _on("pi1", keydb_maxmemory_mb=-5), ("keydb_maxmemory_mb", "pi1", "-5", "64 or more MB")),
     _wrong(

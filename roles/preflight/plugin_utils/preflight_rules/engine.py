@@ -9,7 +9,12 @@ from pathlib import Path
 from .model import Inventory
 from .problem import Problem, shown
 
-EVENT_LETTERS = "KEg$lshzxetdmnA"
+# Of notify-keyspace-events. KeyDB took its letters from Redis 6; "n", for new keys, came later.
+EVENT_LETTERS: Mapping[str, str] = {
+    "keydb": "KEg$lshzxetdmA",
+    "valkey": "KEg$lshzxetdmnA",
+    "redis": "KEg$lshzxetdmnA",
+}
 _SAVE = re.compile(r"[1-9][0-9]* [1-9][0-9]*")
 _DIRECTORY = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?")
 _DIRECTIVE = re.compile(r"[a-z][a-z0-9-]*")
@@ -74,10 +79,11 @@ def notify_problems(inventory: Inventory) -> Iterator[Problem]:
     """Notification letters are ones that the engine knows."""
     name = "keydb_notify_events_extra"
     for host, value in inventory.values(name):
-        unknown = [letter for letter in str(value) if letter not in EVENT_LETTERS]
+        letters = EVENT_LETTERS.get(str(inventory.get(host, "keydb_engine")), EVENT_LETTERS["keydb"])
+        unknown = [letter for letter in str(value) if letter not in letters]
         if unknown:
             problem = f"has letters that no event class has: {' '.join(unknown)}"
-            yield Problem(name, host, shown(value), f"letters of {EVENT_LETTERS}", problem)
+            yield Problem(name, host, shown(value), f"letters of {letters}", problem)
 
 
 def save_problems(inventory: Inventory) -> Iterator[Problem]:

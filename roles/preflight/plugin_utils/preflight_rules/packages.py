@@ -20,6 +20,7 @@ METHODS_OF_ENGINE: Mapping[str, tuple[str, ...]] = {
 }
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 _URL = re.compile(r"https?://[^/\s]+/\S+")
+_SITE = re.compile(r"https?://[^/\s]+(/\S*)?")
 _SHA256_ALLOWED = "64 hexadecimal digits, as sha256sum prints them"
 _SRC_ALLOWED = "an http(s) URL, or an absolute path on the controller"
 
@@ -109,9 +110,9 @@ def _local_problems(name: str, path: Path, given: object, host: str, sums: dict[
 
 def apt_source_problems(inventory: Inventory) -> Iterator[Problem]:
     """KeyDB's apt source has URLs, and a checksum of its signing key if one is given."""
-    for name in ("keydb_apt_source_uri", "keydb_apt_key_url"):
+    for name, pattern in (("keydb_apt_source_uri", _SITE), ("keydb_apt_key_url", _URL)):
         for host, value in inventory.values(name):
-            if not _URL.fullmatch(str(value)):
+            if not pattern.fullmatch(str(value)):
                 yield Problem(name, host, shown(value), "an http(s) URL", "is not a URL")
     name = "keydb_apt_key_sha256"
     for host, value in inventory.values(name):
