@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.keydb_node import CONNECTION_SPEC, connect, links, reason, redis, require_redis
+from ansible.module_utils.keydb_node import CONNECTION_SPEC, connect, links, plain, reason, redis, require_redis
 
 DOCUMENTATION = r"""
 module: keydb_probe
@@ -168,7 +168,7 @@ def probe_refusals(params: dict[str, Any], report: Report) -> None:
     for what, (changes, command, expected) in attempts(params).items():
         report.attempts += 1
         if changes.get("ssl") is False:
-            client = redis.Redis(params["address"], params["port"], socket_timeout=5, socket_connect_timeout=5)
+            client = plain(redis.Redis(params["address"], params["port"], socket_timeout=5, socket_connect_timeout=5))
         else:
             client = connect(params, **changes)
         try:

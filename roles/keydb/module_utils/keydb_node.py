@@ -20,6 +20,11 @@ except ImportError:
     REDIS_IMPORT_ERROR = traceback.format_exc()
 else:
     REDIS_IMPORT_ERROR = ""
+try:
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+except ImportError:  # before version 4, which tries once anyway
+    NoBackoff = Retry = None  # type: ignore[assignment,misc]
 
 CONNECTION_SPEC: dict[str, Any] = {
     "address": {"type": "str", "required": True},
@@ -59,10 +64,23 @@ def connect(params: dict[str, Any], *, timeout: float = 5.0, **overrides: Any) -
         "decode_responses": True,
     }
     arguments.update(overrides)
-    client = redis.Redis(**arguments)
-    # Newer clients introduce themselves with CLIENT SETINFO, which no user of ours may call.
-    for name in ("lib_name", "lib_version"):
-        client.connection_pool.connection_kwargs.pop(name, None)
+    return plain(redis.Redis(**arguments))
+
+
+def plain(client: redis.Redis) -> redis.Redis:
+    """The client, made to do what every version of it did at first: RESP2, no introduction, no second try.
+
+    Newer ones begin with HELLO or CLIENT SETINFO, which changes how a refusal looks, and repeat what failed for tens
+    of seconds.
+    """
+    settings = client.connection_pool.connection_kwargs
+    for name in ("lib_name", "lib_version", "driver_info"):
+        if name in settings:
+            settings[name] = None
+    if "protocol" in settings:
+        settings["protocol"] = 2
+    if "retry" in settings:
+        settings["retry"] = Retry(NoBackoff(), 0)
     return client
 
 
