@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.keydb_node import CONNECTION_SPEC, connect, links, plain, reason, redis, require_redis
+from ansible.module_utils.keydb_node import CONNECTION_SPEC, client, connect, links, reason, redis, require_redis
 
 DOCUMENTATION = r"""
 module: keydb_probe
@@ -67,14 +67,14 @@ def probe_links(params: dict[str, Any], report: Report) -> bool:
     sources = [params["nodes"][name] for name in params["sources"]]
     replicas = [params["nodes"][name] for name in params["replicas"]]
     report.links_expected = len(sources) + len(replicas)
-    client = connect(params, username="health", password=params["health_password"])
+    health = connect(params, username="health", password=params["health_password"])
     try:
-        info = client.info()
+        info = health.info()
     except (redis.RedisError, OSError) as error:
         report.problems.append(f"the server does not answer: {reason(error)}")
         return False
     finally:
-        client.close()
+        health.close()
     report.version = str(info.get("valkey_version") or info.get("redis_version", ""))
     if str(info.get("loading", 0)) != "0":
         report.problems.append("the server is still loading its data")
@@ -117,10 +117,10 @@ def probe_writing(params: dict[str, Any], report: Report) -> None:
             watches[name] = Watch(params, address, f"__keyspace@0__:{key}")
         except (redis.RedisError, OSError) as error:
             report.problems.append(f"{name} ({address}) cannot be subscribed to from here: {reason(error)}")
-    client = connect(params)
+    writer = connect(params)
     try:
         began = time.monotonic()
-        client.set(key, value, px=60_000)
+        writer.set(key, value, px=60_000)
         while time.monotonic() - began < params["timeout"]:
             for name, node in watches.items():
                 passed = round((time.monotonic() - began) * 1000, 3)
@@ -130,12 +130,12 @@ def probe_writing(params: dict[str, Any], report: Report) -> None:
                     report.arrived[name] = passed
             if len(report.told) == len(report.arrived) == len(watches):
                 break
-        client.delete(key)
+        writer.delete(key)
     except (redis.RedisError, OSError) as error:
         report.problems.append(f"a write on this node failed: {reason(error)}")
         return
     finally:
-        client.close()
+        writer.close()
         for node in watches.values():
             node.close()
     within = f"within {params['timeout']:g} s"
@@ -168,11 +168,11 @@ def probe_refusals(params: dict[str, Any], report: Report) -> None:
     for what, (changes, command, expected) in attempts(params).items():
         report.attempts += 1
         if changes.get("ssl") is False:
-            client = plain(redis.Redis(params["address"], params["port"], socket_timeout=5, socket_connect_timeout=5))
+            caller = client(host=params["address"], port=params["port"], socket_timeout=5, socket_connect_timeout=5)
         else:
-            client = connect(params, **changes)
+            caller = connect(params, **changes)
         try:
-            client.execute_command(*command)
+            caller.execute_command(*command)
         except (redis.RedisError, OSError) as error:
             report.refused[what] = reason(error)
             # redis-py strips some codes (WRONGPASS, NOPERM) from the message and makes them classes.
@@ -184,7 +184,7 @@ def probe_refusals(params: dict[str, Any], report: Report) -> None:
         else:
             report.problems.append(f"{what}: was not refused")
         finally:
-            client.close()
+            caller.close()
 
 
 EXPECTED = {

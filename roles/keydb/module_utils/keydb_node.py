@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -43,6 +44,22 @@ def require_redis(module: AnsibleModule) -> None:
         module.fail_json(msg=missing_required_lib("redis"), exception=REDIS_IMPORT_ERROR)
 
 
+def client(**arguments: Any) -> redis.Redis:
+    """A client that does what every version of redis-py did at first: RESP2, no introduction, no second try.
+
+    Newer ones begin with HELLO or CLIENT SETINFO, which changes how a refusal looks, and repeat what failed for tens of
+    seconds. Older ones do not know the arguments that say so.
+    """
+    habits = {"protocol": 2, "lib_name": None, "lib_version": None, "driver_info": None}
+    if Retry is not None:
+        habits["retry"] = Retry(NoBackoff(), 0)
+    known = signature(redis.Redis.__init__).parameters
+    if "driver_info" in known:
+        # It replaced these two, and warns of them.
+        del habits["lib_name"], habits["lib_version"]
+    return redis.Redis(**{name: value for name, value in habits.items() if name in known}, **arguments)
+
+
 def connect(params: dict[str, Any], *, timeout: float = 5.0, **overrides: Any) -> redis.Redis:
     """A client for the node that ``params`` (CONNECTION_SPEC) names; ``timeout`` in seconds for connect and reply.
 
@@ -64,24 +81,7 @@ def connect(params: dict[str, Any], *, timeout: float = 5.0, **overrides: Any) -
         "decode_responses": True,
     }
     arguments.update(overrides)
-    return plain(redis.Redis(**arguments))
-
-
-def plain(client: redis.Redis) -> redis.Redis:
-    """The client, made to do what every version of it did at first: RESP2, no introduction, no second try.
-
-    Newer ones begin with HELLO or CLIENT SETINFO, which changes how a refusal looks, and repeat what failed for tens
-    of seconds.
-    """
-    settings = client.connection_pool.connection_kwargs
-    for name in ("lib_name", "lib_version", "driver_info"):
-        if name in settings:
-            settings[name] = None
-    if "protocol" in settings:
-        settings["protocol"] = 2
-    if "retry" in settings:
-        settings["retry"] = Retry(NoBackoff(), 0)
-    return client
+    return client(**arguments)
 
 
 @dataclass(frozen=True)
