@@ -1,0 +1,39 @@
+"""Makes what the roles send to nodes importable, as Ansible would have it there, and the modules beside this file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).resolve().parent
+_REPOSITORY = _HERE.parents[1]
+sys.path[:0] = [
+    str(_HERE),
+    str(_REPOSITORY / "roles" / "keydb" / "library"),
+    str(_REPOSITORY / "roles" / "keydb" / "module_utils"),
+    str(_REPOSITORY / "roles" / "preflight" / "plugin_utils"),
+    str(_REPOSITORY / "playbooks" / "filter_plugins"),
+]
+
+import keydb_node  # noqa: E402 - it follows the path
+
+# Under this name the role's modules import it.
+sys.modules["ansible.module_utils.keydb_node"] = keydb_node
+
+from roles_render import Rendered, render  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Rendered]]:
+    """Engine to node to what the templates become there, with nothing but addresses and an engine given."""
+    hosts = {f"node{number}": {"cluster_network_address": f"10.77.0.1{number}"} for number in (1, 2, 3)}
+    return {
+        engine: render(
+            tmp_path_factory.mktemp(engine),
+            {"keydb_engine": engine, "cluster_network_cidr": "10.77.0.0/24"},
+            {host: dict(variables) for host, variables in hosts.items()},
+        )
+        for engine in ("keydb", "valkey")
+    }

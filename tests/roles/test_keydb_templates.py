@@ -1,0 +1,289 @@
+"""What the templates become, as ansible-playbook fills them in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from roles_render import NODES, Rendered, render
+
+MIB = 1 << 20
+HOSTS = {f"node{number}": {"cluster_network_address": f"10.77.0.1{number}"} for number in (1, 2, 3)}
+Renderings = dict[str, dict[str, Rendered]]
+
+
+def values(rendered: Rendered, *names: str) -> dict[str, list[str]]:
+    return {name: rendered.directives(name) for name in names}
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_mesh_names_every_other_node_after_it_says_that_it_is_one(rendered: Renderings, node: str) -> None:
+    own = rendered["keydb"][node]
+    peers = [f"{each['cluster_network_address']} 6379" for name, each in HOSTS.items() if name != node]
+    assert own.directives("replicaof") == peers
+    assert values(own, "active-replica", "multi-master", "multi-master-no-forward") == {
+        "active-replica": ["yes"],
+        "multi-master": ["yes"],
+        "multi-master-no-forward": ["yes"],
+    }
+    before = max(own.names.index(name) for name in ("active-replica", "multi-master", "include"))
+    assert before < own.names.index("replicaof")
+
+
+def test_a_primary_and_its_replicas(rendered: Renderings) -> None:
+    nodes = rendered["valkey"]
+    assert nodes["node1"].directives("replicaof") == []
+    assert nodes["node2"].directives("replicaof") == nodes["node3"].directives("replicaof") == ["10.77.0.11 6379"]
+    for node in nodes.values():
+        assert node.directives("replica-read-only") == ["yes"]
+        assert {"active-replica", "multi-master", "server-threads", "enable-motd"} & set(node.names) == set()
+
+
+@pytest.mark.parametrize("engine", ["keydb", "valkey"])
+def test_nothing_is_given_twice_by_accident(rendered: Renderings, engine: str) -> None:
+    repeat = {"replicaof", "save", "client-output-buffer-limit"}
+    for node in rendered[engine].values():
+        once = [name for name in node.names if name not in repeat]
+        assert len(once) == len(set(once))
+
+
+@pytest.mark.parametrize("engine", ["keydb", "valkey"])
+def test_tls_only_on_the_cluster_network(rendered: Renderings, engine: str) -> None:
+    for name, node in rendered[engine].items():
+        assert values(node, "bind", "port", "tls-port", "tls-auth-clients", "tls-replication", "tls-protocols") == {
+            "bind": [HOSTS[name]["cluster_network_address"]],
+            "port": ["0"],
+            "tls-port": ["6379"],
+            "tls-auth-clients": ["yes"],
+            "tls-replication": ["yes"],
+            "tls-protocols": ['"TLSv1.2 TLSv1.3"'],
+        }
+
+
+def test_memory_and_threads_come_from_the_host(rendered: Renderings) -> None:
+    """4000 MB and 4 cores, as the facts have it."""
+    node = rendered["keydb"]["node1"]
+    assert values(node, "maxmemory", "server-threads", "notify-keyspace-events") == {
+        "maxmemory": [str(2000 * MIB)],
+        "server-threads": ["2"],
+        "notify-keyspace-events": ['"K$g"'],
+    }
+    # Less than this has been seen to lose a bystander when another node was killed.
+    backlog = int(node.directives("repl-backlog-size")[0])
+    assert 64 * MIB <= backlog <= 512 * MIB
+    limits = {line.split()[0]: line.split()[1:] for line in node.directives("client-output-buffer-limit")}
+    assert limits["normal"] == ["0", "0", "0"]
+    for kind in ("replica", "pubsub"):
+        hard, soft, seconds = map(int, limits[kind])
+        assert 0 < soft < hard < 2000 * MIB
+        assert seconds == 60
+    assert int(limits["replica"][0]) >= backlog
+
+
+@pytest.fixture(scope="module")
+def overridden(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
+    """Each node with something of its own in the inventory, and only one of them in the run."""
+    hosts = {name: dict(variables) for name, variables in HOSTS.items()}
+    hosts["node2"] |= {
+        "keydb_maxmemory_mb": 300,
+        "keydb_server_threads": 3,
+        "keydb_repl_backlog_mb": 100,
+        "keydb_replica_output_buffer_mb": 10,
+        "keydb_pubsub_output_buffer_mb": 7,
+        "keydb_maxclients": 99,
+        "keydb_notify_events_extra": "xE$g",
+        "keydb_save": [],
+        "keydb_appendonly": False,
+        "keydb_data_dir": "/srv/ssd",
+        "keydb_extra_config": {"hz": 20, "tls-ciphersuites": ["A:B", "C"]},
+        "keydb_passwords": {"replication": "given by the inventory"},
+        "keydb_sysctl": {"vm.swappiness": 1},
+        "firewall_extra_rules": ["tcp dport 9121 accept"],
+    }
+    return render(
+        tmp_path_factory.mktemp("overridden"),
+        {
+            "keydb_engine": "keydb",
+            "cluster_network_cidr": "10.77.0.0/24",
+            "keydb_port": 7000,
+            "observers_key": "other_key",
+            "observers_interval": 0.5,
+        },
+        hosts,
+        limit="node2",
+        build={"notifies": False, "executable_stack": True},
+    )
+
+
+def test_a_limited_run_knows_all_peers(overridden: dict[str, Rendered]) -> None:
+    assert set(overridden) == {"node2"}
+    assert overridden["node2"].directives("replicaof") == ["10.77.0.11 7000", "10.77.0.13 7000"]
+    assert re.findall(r'"(node\d)=(\S+)"', overridden["node2"].files["observer.toml"]) == [
+        ("node2", "10.77.0.12:7000"),
+        ("node1", "10.77.0.11:7000"),
+        ("node3", "10.77.0.13:7000"),
+    ]
+
+
+def test_what_the_inventory_gives_counts(overridden: dict[str, Rendered]) -> None:
+    node = overridden["node2"]
+    wanted = {
+        "maxmemory": [str(300 * MIB)],
+        "server-threads": ["3"],
+        "repl-backlog-size": [str(100 * MIB)],
+        "maxclients": ["99"],
+        "notify-keyspace-events": ['"K$gxE"'],
+        "save": ['""'],
+        "appendonly": ["no"],
+        "dir": ["/srv/ssd/keydb"],
+        "tls-port": ["7000"],
+        "tcp-backlog": ["511"],
+        "hz": ["20"],
+        "tls-ciphersuites": ["A:B", "C"],
+    }
+    assert values(node, *wanted) == wanted
+    assert node.directives("client-output-buffer-limit")[1:] == [
+        f"replica {10 * MIB} {5 * MIB} 60",
+        f"pubsub {7 * MIB} {7 * MIB // 4} 60",
+    ]
+    assert "vm.swappiness = 1" in node.files["sysctl.conf"]
+    assert "other_key" in node.files["users.acl"]
+    assert "shared_key" not in node.files["users.acl"]
+    assert 'key = "other_key"\ninterval = 0.5' in node.files["observer.toml"]
+
+
+def test_a_given_password_is_used_and_none_is_in_the_configuration(overridden: dict[str, Rendered]) -> None:
+    node = overridden["node2"]
+    given = "given by the inventory"
+    assert node.files["replication-auth.conf"].splitlines()[1:] == ["masteruser replication", f"masterauth {given}"]
+    assert hashlib.sha256(given.encode()).hexdigest() in node.files["users.acl"]
+    holders = [name for name, text in node.files.items() if given in text]
+    assert holders == ["replication-auth.conf"]
+
+
+def test_a_build_that_cannot_notify_and_needs_executable_stacks(
+    overridden: dict[str, Rendered], rendered: Renderings
+) -> None:
+    unit = overridden["node2"].files["keydb-server.service"]
+    assert "\nType=exec\n" in unit
+    assert "\nMemoryDenyWriteExecute=no\n" in unit
+    assert "supervised" not in overridden["node2"].names
+    usual = rendered["keydb"]["node1"]
+    assert "\nType=notify\n" in usual.files["keydb-server.service"]
+    assert "\nMemoryDenyWriteExecute=yes\n" in usual.files["keydb-server.service"]
+    assert usual.directives("supervised") == ["systemd"]
+
+
+def test_a_unit_may_write_its_data_and_talk_to_the_cluster_network_only(
+    overridden: dict[str, Rendered], rendered: Renderings
+) -> None:
+    both = (rendered["keydb"]["node1"], overridden["node2"])
+    usual, own = (each.files["keydb-server.service"].splitlines() for each in both)
+    assert "StateDirectory=keydb keydb/keydb" in usual
+    assert not any(line.startswith("ReadWritePaths=") for line in usual)
+    assert "ReadWritePaths=/srv/ssd/keydb" in own
+    assert not any(line.startswith("StateDirectory=") for line in own)
+    assert f"LimitNOFILE={99 + 1024}" in own
+    for unit in (usual, own, *(text.splitlines() for text in rendered["keydb"]["node1"].units.values())):
+        assert "ProtectSystem=strict" in unit
+        assert "IPAddressDeny=any" in unit
+        assert [line for line in unit if line.startswith("IPAddressAllow=")] == ["IPAddressAllow=10.77.0.0/24"]
+
+
+def test_the_firewall_knows_port_network_and_further_rules(
+    overridden: dict[str, Rendered], rendered: Renderings
+) -> None:
+    usual, own = (each.files["keydb-cluster.nft"] for each in (rendered["keydb"]["node1"], overridden["node2"]))
+    assert "tcp dport { 6379 } jump cluster_only" in usual
+    assert "ip saddr 10.77.0.0/24 ip daddr 10.77.0.11 fib saddr . iif oif exists accept" in usual
+    assert own.index("tcp dport 9121 accept") < own.index("tcp dport { 7000 } jump cluster_only")
+    # Ours is declared, deleted and made anew, in one transaction; nobody else's is mentioned.
+    assert re.findall(r"^(?:delete )?table (.*?)(?: \{)?$", usual, re.MULTILINE) == ["inet keydb_cluster"] * 3
+    assert not re.search(r"^\s*flush", usual, re.MULTILINE)
+
+
+def test_the_users_of_the_acl(rendered: Renderings) -> None:
+    lines = rendered["keydb"]["node1"].files["users.acl"].splitlines()
+    assert lines[0] == "user default off resetpass resetkeys resetchannels -@all"
+    users = {line.split()[1]: line.split()[2:] for line in lines[1:] if line}
+    assert set(users) == {"replication", "writer", "listener_sync", "listener_async", "health", "operator", "verify"}
+    too_much = {"nopass", "allkeys", "allchannels", "+@all", "&*", "+@dangerous", "+@admin", "+@write"}
+    for name, rules in users.items():
+        assert rules[0] == "on"
+        assert re.fullmatch(r"#[0-9a-f]{64}", rules[1]), name
+        assert "-@all" in rules
+        assert not set(rules) & too_much
+    assert len({rules[1] for rules in users.values()}) == len(users)
+    assert [rule for rule in users["listener_sync"] if rule[0] in "~&"] == [
+        "&__keyspace@0__:shared_key",
+        "~shared_key",
+        "~handshake:*:sync",
+    ]
+    assert not {"+set", "+del", "+subscribe"} & set(users["health"])
+    assert not [rule for rule in users["operator"] if rule in ("+set", "+config|set", "+debug", "+shutdown", "+acl")]
+    assert [rule for rule in users["replication"] if rule[0] in "~&"] == []
+
+
+def test_all_nodes_have_the_same_users(rendered: Renderings) -> None:
+    for nodes in rendered.values():
+        assert len({node.files["users.acl"] for node in nodes.values()}) == 1
+
+
+def test_each_observer_is_where_its_group_says(rendered: Renderings) -> None:
+    assert {name: list(node.units) for name, node in rendered["keydb"].items()} == {
+        "node1": ["observer-writer"],
+        "node2": ["observer-listener-sync"],
+        "node3": ["observer-listener-async"],
+    }
+
+
+def test_where_observers_write(rendered: Renderings) -> None:
+    def targets(engine: str) -> list[str]:
+        return [
+            re.findall(r'write-node = "(.*)"', node.files["observer.toml"])[0] for node in rendered[engine].values()
+        ]
+
+    assert targets("keydb") == ["10.77.0.11:6379", "10.77.0.12:6379", "10.77.0.13:6379"]
+    assert targets("valkey") == ["10.77.0.11:6379"] * 3
+
+
+def test_no_password_is_in_a_unit(rendered: Renderings) -> None:
+    node = rendered["keydb"]["node2"]
+    secret = node.files["replication-auth.conf"].split()[-1]
+    assert len(secret) == 40
+    texts = [*node.units.values(), *(text for name, text in node.files.items() if name != "replication-auth.conf")]
+    assert not any(secret in text for text in texts)
+    assert (
+        "LoadCredential=password:/etc/keydb-observer/credentials/listener_sync" in node.units["observer-listener-sync"]
+    )
+
+
+def test_systemd_understands_the_units(rendered: Renderings, tmp_path: Path) -> None:
+    """systemd-analyze names what it does not know; programs that are not on this machine are stood in for."""
+    files = []
+    for name, node in rendered["keydb"].items():
+        units = {"keydb-server.service": node.files["keydb-server.service"]}
+        units["keydb-cluster-firewall.service"] = node.files["keydb-cluster-firewall.service"]
+        units |= {f"{unit}.service": text for unit, text in node.units.items()}
+        directory = tmp_path / name
+        directory.mkdir()
+        for unit, text in units.items():
+            runnable = re.sub(r"^(Exec\w+)=(/usr|/opt)\S+", r"\1=/bin/true", text, flags=re.MULTILINE)
+            (directory / unit).write_text(runnable, "utf-8")
+            files.append(directory / unit)
+    for file in files:
+        said = subprocess.run(
+            ["systemd-analyze", "verify", "--recursive-errors=no", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        ours = [line for line in said.stderr.splitlines() if file.name in line and "man page" not in line.lower()]
+        assert ours == []
+    spoiled = files[0].with_name("spoiled.service")
+    spoiled.write_text(files[0].read_text("utf-8").replace("ProtectSystem=strict", "ProtectSystem=perhaps"), "utf-8")
+    said = subprocess.run(["systemd-analyze", "verify", str(spoiled)], capture_output=True, text=True, check=False)
+    assert "Failed to parse protect system value" in said.stderr
