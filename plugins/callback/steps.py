@@ -94,6 +94,8 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible carries no types
         if isinstance(result.task, TaskInclude):
             return
         self._handle_warnings_and_exception(result)
+        if result.task.action == "ansible.builtin.validate_argument_spec":
+            return
         self._hosts["changed" if result.result.get("changed") else "ok"].append(result.host.get_name())
         if result.task.action in C._ACTION_DEBUG and "msg" in result.result:
             said = result.result["msg"]
