@@ -57,6 +57,8 @@ def test_sizes(text: str, number: str) -> None:
         ("notify-keyspace-events", ["K$g"], "g$K"),
         ("notify-keyspace-events", ["K$gA"], "AK"),
         ("notify-keyspace-events", ["K$glshzxetd"], "AK"),
+        # Redis 7.0 does not say n beside A.
+        ("notify-keyspace-events", ["K$gAn"], "AK"),
         ("client-output-buffer-limit", ["replica 256mb 64mb 60"], "normal 0 0 0 slave 268435456 67108864 60"),
         (
             "client-output-buffer-limit",
@@ -81,6 +83,7 @@ def test_the_same_however_it_is_written(name: str, filed: list[str], answer: str
         ("notify-keyspace-events", ["K$g"], "K$"),
         ("notify-keyspace-events", ["K$g"], "AK"),
         ("notify-keyspace-events", ["K$g"], "g$E"),
+        ("notify-keyspace-events", ["K$gn"], "g$K"),
         ("client-output-buffer-limit", ["replica 256mb 64mb 60"], "slave 268435456 67108864 61"),
         ("client-output-buffer-limit", ["pubsub 32mb 8mb 60"], "normal 0 0 0"),
         ("tls-protocols", ["TLSv1.2 TLSv1.3"], "TLSv1.3"),
@@ -88,6 +91,13 @@ def test_the_same_however_it_is_written(name: str, filed: list[str], answer: str
 )
 def test_different(name: str, filed: list[str], answer: str) -> None:
     assert not live.same(name, filed, answer)
+
+
+def test_a_directory_is_where_its_links_lead(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    assert live.same("dir", [f"{tmp_path}/data"], f"{tmp_path}/disk")
+    assert not live.same("dir", [f"{tmp_path}/data"], f"{tmp_path}/other")
 
 
 def test_what_was_compared_what_is_unknown_and_what_differs() -> None:
