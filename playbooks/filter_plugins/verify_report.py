@@ -25,7 +25,7 @@ def _node(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         "units": [
             {
                 "unit": result["item"]["name"],
-                "logged": result["stdout"].strip(),
+                "logged": result.get("stdout", "").strip(),
                 "well": not result.get("failed", False),
             }
             for result in observers.get("results", [])

@@ -59,12 +59,16 @@ def main() -> None:
     if code or not found:
         module.fail_json(msg=f"{path} does not run on this host: {' '.join((error or output).split())}")
     program = path.read_bytes()
+    try:
+        needs_executable_stack = executable_stack(program)
+    except (ValueError, struct.error) as error:
+        module.fail_json(msg=f"{path} cannot be read as a program: {error}")
     module.exit_json(
         changed=False,
         exists=True,
         version=found.group(1),
         notifies=b"libsystemd.so" in program,
-        executable_stack=executable_stack(program),
+        executable_stack=needs_executable_stack,
     )
 
 
