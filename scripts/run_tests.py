@@ -86,7 +86,8 @@ def keydb_label(environment: Mapping[str, str], architecture: str) -> str:
 
 def molecule_stages(environment: Mapping[str, str], architecture: str) -> list[Stage]:
     """One stage per engine that can be tested here: KeyDB where an archive is found, Valkey always."""
-    labels = {"keydb": keydb_label(environment, architecture), "valkey": "valkey (Debian)"}
+    # Molecule's own default, a plain "molecule test", is the one that runs anywhere.
+    labels = {"keydb": keydb_label(environment, architecture), "default": "valkey (Debian)"}
     return [
         Stage(f"molecule {name}", ["molecule", "test", "-s", name], RESULTS / f"{name}.xml", label)
         for name, label in labels.items()

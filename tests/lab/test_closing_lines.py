@@ -34,14 +34,14 @@ def test_ends_with_the_sum_and_the_engines(tmp_path: Path) -> None:
             Outcome(Stage("lint", []), 0, 21.4),
             Outcome(Stage("unit", [], tmp_path), 0, 30.0, passed=300, skipped=2),
             Outcome(Stage("molecule keydb", [], tmp_path, "keydb 6.3.4 (archive)"), 0, 400.0, passed=40),
-            Outcome(Stage("molecule valkey", [], tmp_path, "valkey (Debian)"), 2, 100.0, passed=39, failed=1),
+            Outcome(Stage("molecule default", [], tmp_path, "valkey (Debian)"), 2, 100.0, passed=39, failed=1),
         ]
     )
     assert lines[1:] == [
         "lint: passed in 21 s",
         "unit: passed in 30 s, 300 tests passed, 0 failed, 2 skipped",
         "molecule keydb: passed in 400 s, 40 tests passed, 0 failed",
-        "molecule valkey: FAILED in 100 s, 39 tests passed, 1 failed",
+        "molecule default: FAILED in 100 s, 39 tests passed, 1 failed",
         "379 passed, 1 failed",
         "engines: keydb 6.3.4 (archive) passed, valkey (Debian) FAILED",
     ]
@@ -74,7 +74,7 @@ def test_a_report_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
     assert run_tests.run(Stage("unit", ["false"], file)).passed == 0
 
 
-@pytest.mark.parametrize(("archive", "expected"), [(True, ["keydb", "valkey"]), (False, ["valkey"])])
+@pytest.mark.parametrize(("archive", "expected"), [(True, ["keydb", "default"]), (False, ["default"])])
 def test_keydb_is_tested_where_an_archive_is_found(tmp_path: Path, archive: bool, expected: list[str]) -> None:
     if archive:
         (tmp_path / "keydb-lab").mkdir()
