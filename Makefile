@@ -9,7 +9,7 @@ LOCALHOST := ansible-playbook -i localhost,
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  LAB_NODES=3               number of nodes, 1 to 20"
+	@echo "  LAB_NODES=3               number of nodes, 2 to 20"
 	@echo "  LAB_ENGINE=keydb          or valkey, redis; unset: KeyDB where a package can be had, else Valkey"
 	@echo "  LAB_KEYDB_ARCHIVE=FILE    a KeyDB tarball; unset: looked for in ~/.cache/keydb-lab"
 	@echo "  LAB_MANAGEMENT_CIDR=NET   network of SSH, 10.76.0.0/24; LAB_CLUSTER_CIDR=NET the engine's, 10.77.0.0/24"

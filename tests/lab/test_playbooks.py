@@ -73,8 +73,8 @@ def test_a_step_is_one_line_and_a_failure_is_told_in_full(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("LAB_NODES", "0", "LAB_NODES=0: allowed are 1 to 20"),
-        ("LAB_NODES", "many", "LAB_NODES=many: allowed are 1 to 20"),
+        ("LAB_NODES", "0", "LAB_NODES=0: allowed are 2 to 20"),
+        ("LAB_NODES", "many", "LAB_NODES=many: allowed are 2 to 20"),
         ("LAB_ENGINE", "memcached", "LAB_ENGINE=memcached: allowed are keydb, valkey, redis"),
         ("LAB_KEYDB_ARCHIVE", "/nowhere.tar.gz", "LAB_KEYDB_ARCHIVE=/nowhere.tar.gz: no such file"),
         ("LAB_CLUSTER_CIDR", "10.77.0.0/33", "LAB_CLUSTER_CIDR=10.77.0.0/33: not an IPv4 network"),

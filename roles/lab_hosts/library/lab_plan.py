@@ -19,7 +19,7 @@ options:
     type: str
     required: true
   count:
-    description: Number of nodes, 1 to 20.
+    description: Number of nodes, 2 to 20.
     type: str
     required: true
   management_cidr:
@@ -34,7 +34,8 @@ author: The project
 """
 
 FIRST_ADDRESS = 11
-MAX_NODES = 20
+# A node replicates from and to another one.
+MIN_NODES, MAX_NODES = 2, 20
 NETWORKS = ("management_cidr", "cluster_cidr")
 OBSERVERS = ("observer_writer", "observer_listener_sync", "observer_listener_async")
 
@@ -60,7 +61,7 @@ def plan_nodes(count: int | str, name: str, management_cidr: str, cluster_cidr: 
     """The nodes of a lab, ``node1`` to ``nodeN``, with their addresses on both networks.
 
     Args:
-        count: Number of nodes, 1 to 20.
+        count: Number of nodes, 2 to 20.
         name: Name of the lab, first part of the containers' names.
         management_cidr: Network of SSH.
         cluster_cidr: Dedicated network of the engine.
@@ -69,8 +70,8 @@ def plan_nodes(count: int | str, name: str, management_cidr: str, cluster_cidr: 
         ValueError: A number out of range, or a network that is too small or not one.
     """
     wanted = int(count) if str(count).isdecimal() else 0
-    if not 1 <= wanted <= MAX_NODES:
-        raise ValueError(f"LAB_NODES={count}: allowed are 1 to {MAX_NODES}")
+    if not MIN_NODES <= wanted <= MAX_NODES:
+        raise ValueError(f"LAB_NODES={count}: allowed are {MIN_NODES} to {MAX_NODES}")
     management = network_of("LAB_MANAGEMENT_CIDR", management_cidr)
     cluster = network_of("LAB_CLUSTER_CIDR", cluster_cidr)
     if management.overlaps(cluster):
@@ -102,8 +103,9 @@ def plan_inventory(nodes: list[dict[str, str]]) -> dict[str, Any]:
         for node in nodes
     }
     groups: dict[str, Any] = {"keydb_nodes": {"hosts": hosts}}
+    # Two nodes: both listeners share the one that the writer is not on.
     for index, group in enumerate(OBSERVERS):
-        groups[group] = {"hosts": {nodes[index % len(nodes)]["name"]: {}}}
+        groups[group] = {"hosts": {nodes[min(index, len(nodes) - 1)]["name"]: {}}}
     return {"all": {"children": groups}}
 
 
