@@ -13,7 +13,7 @@ from keydb_observer.journal import JournalHandler, fields, set_up_logging
 from keydb_observer.listener import Listener
 from keydb_observer.messages import Mode, SharedValue, WokenBy
 from keydb_observer.node_facts import Link, NodeFacts
-from keydb_observer.options import resolve
+from keydb_observer.resolution import resolve
 from logging_journald import JournaldTransport
 
 T1 = 1_725_543_675_123_456_789

@@ -10,7 +10,8 @@ from app_harness import run_program
 from keydb_observer import __version__
 from keydb_observer.messages import Mode
 from keydb_observer.nodes import Node
-from keydb_observer.options import OPTIONS, WrongOptionError, resolve
+from keydb_observer.options import OPTIONS
+from keydb_observer.resolution import WrongOptionError, resolve
 
 
 def wrong(command: str, arguments: dict[str, object], environment: dict[str, str] | None = None) -> str:

@@ -14,7 +14,7 @@ import redis
 from app_harness import free_port
 from keydb_observer.connection import async_client, sync_client
 from keydb_observer.nodes import Node
-from keydb_observer.options import resolve
+from keydb_observer.resolution import resolve
 from keydb_observer.subscription import Watchdog
 from keydb_observer.trouble import Backoff, SilentNodeError, Trouble, TroubleLog, diagnose, is_refusal
 

@@ -20,7 +20,8 @@ from keydb_observer.journal import set_up_logging
 from keydb_observer.listen_async import AsyncListener
 from keydb_observer.listen_sync import SyncListener
 from keydb_observer.messages import Mode
-from keydb_observer.options import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, OPTIONS, Option, WrongOptionError, resolve
+from keydb_observer.options import ENVIRONMENT_PREFIX, OPTIONS, Option
+from keydb_observer.resolution import CONFIG_VARIABLE, WrongOptionError, resolve
 from keydb_observer.settings import Settings
 from keydb_observer.status import ask_cluster
 from keydb_observer.status_table import render
