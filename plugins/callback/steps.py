@@ -74,7 +74,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible carries no types
         self._play = play
         self._display.display(f"\n{play.get_name().strip()}", color=C.COLOR_HIGHLIGHT)
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002  # Ansible hands it over
         """Show the step while it runs."""
         self._begin(task)
 

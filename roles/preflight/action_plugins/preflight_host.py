@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+# Ansible loads an action plugin by its path, so the role's own modules are found only after this (hence noqa: E402).
 _ROLE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROLE / "plugin_utils"))
 
