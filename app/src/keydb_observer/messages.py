@@ -1,4 +1,4 @@
-"""What travels through the engine: the shared value and the handshakes that answer it, as one line of JSON each.
+"""What travels through the engine, as one line of JSON each: the shared value, handshakes that answer it, and reports.
 
 Whatever is read was written by somebody else, so parsing trusts nothing: every field's type and range is checked, and a
 name may only hold what is harmless in a log line and in a key.
@@ -7,16 +7,21 @@ name may only hold what is harmless in a log line and in a key.
 from __future__ import annotations
 
 import enum
-import json
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, TypeVar
+
+import msgspec
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 NAME_ALLOWED = "1 to 253 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
 HANDSHAKE_PREFIX = "handshake:"
+REPORT_PREFIX = "observer:"
 
 _INT64_MAX = 2**63 - 1
+_Name = Annotated[str, msgspec.Meta(pattern=rf"^{NAME_PATTERN.pattern}\Z")]
+_Positive = Annotated[int, msgspec.Meta(ge=1, le=_INT64_MAX)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_INT64_MAX)]
+_Signed = Annotated[int, msgspec.Meta(ge=-_INT64_MAX, le=_INT64_MAX)]
 
 
 class MalformedError(ValueError):
@@ -42,97 +47,147 @@ class WokenBy(str, enum.Enum):
     SUBSCRIPTION = "subscription"
 
 
-@dataclass(frozen=True)
-class SharedValue:
-    """The value of the shared key.
+class Follows(msgspec.Struct, frozen=True):
+    """The last write before an epoch, as its writer found it on starting."""
 
-    ``epoch`` is the Unix time in ns at which the writer started, ``seq`` counts its writes from 1, and ``t1_ns`` is the
-    writer's clock (Unix time in ns) right before this write.
+    writer: _Name
+    epoch: _Positive
+    seq: _Positive
+
+
+class SharedValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The value of an observed key.
+
+    ``epoch`` is the Unix time in ns at which the writer started, ``seq`` counts its writes of this key from 1, and
+    ``t1_ns`` is the writer's clock (Unix time in ns) right before this write. ``error_ns`` is how far that clock may be
+    off (None: unknown). ``follows`` lets writes be counted across a writer's restart. ``payload`` is the user's own.
     """
 
-    writer: str
-    epoch: int
-    seq: int
-    t1_ns: int
+    writer: _Name
+    epoch: _Positive
+    seq: _Positive
+    t1_ns: _Positive
+    error_ns: _Count | None = None
+    follows: Follows | None = None
+    payload: str = ""
 
     def encode(self) -> bytes:
         """One line of JSON."""
-        return _encode(asdict(self))
+        return _encode(self)
 
     @classmethod
     def parse(cls, raw: bytes | str) -> SharedValue:
         """Raises MalformedError."""
-        fields = _Fields(raw)
-        return cls(
-            writer=fields.name("writer"),
-            epoch=fields.integer("epoch", 1),
-            seq=fields.integer("seq", 1),
-            t1_ns=fields.integer("t1_ns", 1),
-        )
+        return _decode(_VALUE, raw)
 
 
-@dataclass(frozen=True)
-class ListenerStats:
-    """A listener's own figures since it started. Percentiles are None until there is a first time difference."""
-
-    count: int
-    missed: int
-    p50_ns: int | None
-    p99_ns: int | None
-    max_ns: int | None
-
-
-@dataclass(frozen=True)
-class Handshake:
-    """A listener's answer to one write.
+class Handshake(msgspec.Struct, frozen=True):
+    """A listener's answer to the latest write of a key.
 
     ``t1_ns`` is copied from the value (writer's clock); ``t2_ns`` is when the listener saw the event and ``t3_ns`` when
-    it sent this handshake (both the listener's clock). All are Unix time in ns.
+    it sent this handshake (both the listener's clock). All are Unix time in ns. ``held_ns`` is the time from t2 to t3
+    on the listener's monotonic clock, which no step of its time of day can falsify.
     """
 
-    listener: str
-    host: str
-    writer: str
-    epoch: int
-    seq: int
-    t1_ns: int
-    t2_ns: int
-    t3_ns: int
+    listener: _Name
+    host: _Name
+    key: str
+    writer: _Name
+    epoch: _Positive
+    seq: _Positive
+    t1_ns: _Positive
+    t2_ns: _Positive
+    t3_ns: _Positive
+    held_ns: _Count
     woken_by: WokenBy
-    stats: ListenerStats
 
     def encode(self) -> bytes:
         """One line of JSON."""
-        return _encode(asdict(self))
+        return _encode(self)
 
     @classmethod
     def parse(cls, raw: bytes | str) -> Handshake:
         """Raises MalformedError."""
-        fields = _Fields(raw)
-        stats = fields.object("stats")
-        return cls(
-            listener=fields.name("listener"),
-            host=fields.name("host"),
-            writer=fields.name("writer"),
-            epoch=fields.integer("epoch", 1),
-            seq=fields.integer("seq", 1),
-            t1_ns=fields.integer("t1_ns", 1),
-            t2_ns=fields.integer("t2_ns", 1),
-            t3_ns=fields.integer("t3_ns", 1),
-            woken_by=fields.woken_by(),
-            stats=ListenerStats(
-                count=stats.integer("count", 0),
-                missed=stats.integer("missed", 0),
-                p50_ns=stats.integer_or_none("p50_ns"),
-                p99_ns=stats.integer_or_none("p99_ns"),
-                max_ns=stats.integer_or_none("max_ns"),
-            ),
-        )
+        return _decode(_HANDSHAKE, raw)
 
 
-def handshake_key(host: str, mode: Mode) -> str:
-    """``handshake:<host>:<sync|async>``, the one key that this listener writes."""
-    return f"{HANDSHAKE_PREFIX}{host}:{mode.value}"
+class Distribution(msgspec.Struct, frozen=True):
+    """Of time differences, in ns. The percentiles and the maximum are None where nothing was measured."""
+
+    count: _Count = 0
+    p50_ns: _Signed | None = None
+    p90_ns: _Signed | None = None
+    p99_ns: _Signed | None = None
+    p999_ns: _Signed | None = None
+    max_ns: _Signed | None = None
+
+
+class Counts(msgspec.Struct):
+    """What became of the writes that a listener knows of, and what else it met. All since it started.
+
+    Each write is counted once: as ``read`` (its value was read), ``superseded`` (its event was seen, but a later write
+    had replaced the value before it was read) or ``missed`` (neither). ``found`` of those read were there on
+    subscribing, without an event. ``repeated`` and ``reordered`` are readings of a write that is known already: the
+    latest one, or one before it. ``foreign`` are readings of a value that no writer of this program wrote.
+    """
+
+    events: _Count = 0
+    read: _Count = 0
+    found: _Count = 0
+    superseded: _Count = 0
+    missed: _Count = 0
+    repeated: _Count = 0
+    reordered: _Count = 0
+    foreign: _Count = 0
+
+    @property
+    def seen(self) -> int:
+        """Writes that the listener took note of: by their value or at least by their event."""
+        return self.read + self.superseded
+
+    @property
+    def written(self) -> int:
+        """All the writes that it knows of."""
+        return self.seen + self.missed
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A listener's own figures, which it publishes once a second while they change.
+
+    ``node`` is the name of the node that it listens to, and ``sent_ns`` (Unix time) when this was sent. ``run`` and
+    ``minute`` are the distributions of the time from a write to its event, since the start and of the last minute;
+    ``error_ns`` is how far this host's clock may be off (None: unknown).
+    """
+
+    listener: _Name
+    host: _Name
+    node: str
+    sent_ns: _Positive
+    counts: Counts
+    run: Distribution
+    minute: Distribution
+    reconnects: _Count
+    resyncs: _Count
+    error_ns: _Count | None
+
+    def encode(self) -> bytes:
+        """One line of JSON."""
+        return _encode(self)
+
+    @classmethod
+    def parse(cls, raw: bytes | str) -> Report:
+        """Raises MalformedError."""
+        return _decode(_REPORT, raw)
+
+
+def handshake_key(host: str, mode: Mode, key: str | None = None) -> str:
+    """``handshake:<host>:<sync|async>`` for a listener to one key, with ``:<key>`` after it for one of several."""
+    return f"{HANDSHAKE_PREFIX}{host}:{mode.value}" + (f":{key}" if key is not None else "")
+
+
+def report_key(host: str, mode: Mode) -> str:
+    """``observer:<host>:<sync|async>``, where this listener's report is."""
+    return f"{REPORT_PREFIX}{host}:{mode.value}"
 
 
 def keyspace_channel(key: str) -> str:
@@ -140,54 +195,16 @@ def keyspace_channel(key: str) -> str:
     return f"__keyspace@0__:{key}"
 
 
-def _encode(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode()
+_Message = TypeVar("_Message")
+_VALUE = msgspec.json.Decoder(SharedValue)
+_HANDSHAKE = msgspec.json.Decoder(Handshake)
+_REPORT = msgspec.json.Decoder(Report)
+_encode = msgspec.json.Encoder().encode
 
 
-class _Fields:
-    """Checked access to the fields of a JSON object. Every method raises MalformedError and names the field."""
-
-    def __init__(self, raw: bytes | str) -> None:
-        try:
-            # The decoder recurses into nested arrays, so a hostile value may also end in a RecursionError.
-            content = json.loads(raw)
-        except (ValueError, RecursionError):
-            raise MalformedError("it is not JSON") from None
-        if not isinstance(content, dict):
-            raise MalformedError("it is not a JSON object")
-        self._content: dict[str, Any] = content
-
-    def _get(self, field: str) -> Any:
-        if field not in self._content:
-            raise MalformedError(f"{field} is not there")
-        return self._content[field]
-
-    def name(self, field: str) -> str:
-        name = self._get(field)
-        if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-            raise MalformedError(f"{field} is not a name")
-        return name
-
-    def integer(self, field: str, least: int) -> int:
-        number = self._get(field)
-        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= _INT64_MAX:
-            raise MalformedError(f"{field} is not an integer from {least} to {_INT64_MAX}")
-        return number
-
-    def integer_or_none(self, field: str) -> int | None:
-        return None if self._get(field) is None else self.integer(field, -_INT64_MAX)
-
-    def object(self, field: str) -> _Fields:
-        content = self._get(field)
-        if not isinstance(content, dict):
-            raise MalformedError(f"{field} is not a JSON object")
-        inner = _Fields.__new__(_Fields)
-        inner._content = content
-        return inner
-
-    def woken_by(self) -> WokenBy:
-        given = self._get("woken_by")
-        try:
-            return WokenBy(given)
-        except ValueError:
-            raise MalformedError("woken_by is neither event nor subscription") from None
+def _decode(decoder: msgspec.json.Decoder[_Message], raw: bytes | str) -> _Message:
+    try:
+        return decoder.decode(raw)
+    # A hostile value may be nested deep enough for a RecursionError, or be no UTF-8.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise MalformedError(str(error) or type(error).__name__) from None
