@@ -57,6 +57,9 @@ packages: ## Debian packages that the lab and the tests need
 venv: packages ## Python environment in .venv
 	@scripts/make-venv
 
+# The controller's, and what a node needs at run time, for every Python and architecture.
 requirements.lock: requirements.in app/pyproject.toml ## (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 	  --custom-compile-command "make requirements.lock" --output-file $@ requirements.in app/pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-emit-index-url \
+	  --custom-compile-command "make requirements.lock" --output-file app/$@ app/pyproject.toml
