@@ -21,6 +21,10 @@ class SilentNodeError(redis_errors.TimeoutError):
     """A connection that looks open, but whose other end does not answer."""
 
 
+class SlowConsumerError(redis_errors.ConnectionError):
+    """The server closed the connection of somebody who did not read as fast as events came."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """``kind`` is the state that a node is in, ``text`` what to say about it."""
@@ -77,6 +81,8 @@ def _from_reply(error: BaseException) -> Trouble | None:
 
 
 def _from_network(error: BaseException) -> Trouble | None:
+    if isinstance(error, SlowConsumerError):
+        return Trouble("slow consumer", f"we are a slow consumer, and it closed the connection ({error})")
     if isinstance(error, redis_errors.TimeoutError | asyncio.TimeoutError | TimeoutError):
         return Trouble("silent", f"it does not answer ({error})" if str(error) else "it does not answer")
     for cause in _causes(error):
