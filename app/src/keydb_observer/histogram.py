@@ -69,7 +69,7 @@ class Histogram:
     @property
     def total_ns(self) -> int:
         """The sum of all values, to within 0.05 %: each counts as the middle of its bucket."""
-        return sum(count * (_lowest(index) + _highest(index)) for index, count in self._counts.items()) // 2
+        return sum(count * _middle_doubled(index) for index, count in self._counts.items()) // 2
 
     @property
     def max_ns(self) -> int | None:
@@ -168,3 +168,9 @@ def _lowest(index: int) -> int:
 def _highest(index: int) -> int:
     """The highest value of a bucket."""
     return _lowest(index + 1) - 1
+
+
+def _middle_doubled(index: int) -> int:
+    """The sum of a bucket's lowest and highest value, with one call where theirs would take four."""
+    shift = max((index >> _HALF_BITS) - 1, 0)
+    return ((2 * (index - (shift << _HALF_BITS)) + 1) << shift) - 1
