@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+import msgspec
 import redis.asyncio
 
 from keydb_observer.connection import async_client, drop_connections
-from keydb_observer.messages import Handshake, MalformedError, Mode, SharedValue, handshake_key
+from keydb_observer.duration import NS_PER_SECOND
+from keydb_observer.messages import (
+    Counts,
+    Distribution,
+    Handshake,
+    MalformedError,
+    Mode,
+    Report,
+    SharedValue,
+    handshake_key,
+    report_key,
+)
 from keydb_observer.node_facts import NodeFacts
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
 from keydb_observer.trouble import diagnose
+
+# A listener reports at least every five seconds. Clocks of hosts that are looked after differ by less than the rest.
+_STALE_NS = 10 * NS_PER_SECOND
+_OLD_NS = 60 * NS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -25,23 +41,32 @@ class Answer:
     facts: NodeFacts | None = None
     value: SharedValue | None = None
     handshakes: tuple[Handshake, ...] = ()
+    reports: tuple[Report, ...] = ()
     unreachable: str | None = None
 
 
 @dataclass(frozen=True)
 class ObserverStatus:
-    """An observer, and the last write that it made (writer) or saw (listeners). In ns; None where there is nothing."""
+    """An observer, and the last write that it made (writer) or answered (listeners). Times are in ns.
+
+    ``error_ns`` is how far its host's clock may be off. The rest is what a listener's latest report says, and how old
+    that is; it is ``stale`` when there should have been a later one. What is not known is None.
+    """
 
     name: str
-    epoch: int
-    seq: int
-    t1_ns: int
-    age_ns: int
-    count: int | None = None
-    missed: int | None = None
-    p50_ns: int | None = None
-    p99_ns: int | None = None
-    max_ns: int | None = None
+    epoch: int | None = None
+    seq: int | None = None
+    t1_ns: int | None = None
+    age_ns: int | None = None
+    error_ns: int | None = None
+    counts: Counts | None = None
+    run: Distribution | None = None
+    minute: Distribution | None = None
+    follows: str | None = None
+    reconnects: int | None = None
+    resyncs: int | None = None
+    report_age_ns: int | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,18 +112,24 @@ def put_together(answers: Sequence[Answer], now_ns: int) -> ClusterStatus:
     """
     values = [answer.value for answer in answers if answer.value]
     newest_value = max(values, key=lambda value: value.t1_ns, default=None)
-    newest: dict[tuple[str, str], Handshake] = {}
-    for handshake in (handshake for answer in answers for handshake in answer.handshakes):
-        who = (handshake.host, handshake.listener)
-        if who not in newest or handshake.t3_ns > newest[who].t3_ns:
-            newest[who] = handshake
+    handshakes = _newest((found for answer in answers for found in answer.handshakes), lambda found: found.t3_ns)
+    reports = _newest((found for answer in answers for found in answer.reports), lambda found: found.sent_ns)
+    signs_of_life = [
+        *(value.t1_ns for value in values),
+        *(handshake.t3_ns for handshake in handshakes.values()),
+        *(report.sent_ns for report in reports.values()),
+    ]
+    # What seems to come from the future was made just now.
+    latest_ns = min(max(signs_of_life, default=now_ns), now_ns)
 
-    def observers_on(name: str) -> tuple[ObserverStatus, ...]:
+    def observers_on(host: str) -> tuple[ObserverStatus, ...]:
         there = []
-        if newest_value and newest_value.writer == name:
+        if newest_value and newest_value.writer == host:
             there.append(_writer_status(newest_value, now_ns))
-        listeners = (newest.get((name, mode.listener)) for mode in Mode)
-        there.extend(_listener_status(handshake, now_ns) for handshake in listeners if handshake)
+        for mode in Mode:
+            handshake, report = handshakes.get((host, mode.listener)), reports.get((host, mode.listener))
+            if handshake or report:
+                there.append(_listener_status(mode.listener, handshake, report, latest_ns, now_ns))
         return tuple(there)
 
     return ClusterStatus(
@@ -107,6 +138,21 @@ def put_together(answers: Sequence[Answer], now_ns: int) -> ClusterStatus:
             for answer in answers
         )
     )
+
+
+_FromListener = TypeVar("_FromListener", Handshake, Report)
+
+
+def _newest(
+    messages: Iterable[_FromListener], when_ns: Callable[[_FromListener], int]
+) -> Mapping[tuple[str, str], _FromListener]:
+    """The newest of each listener, by its host and name."""
+    newest: dict[tuple[str, str], _FromListener] = {}
+    for message in messages:
+        who = (message.host, message.listener)
+        if who not in newest or when_ns(message) > when_ns(newest[who]):
+            newest[who] = message
+    return newest
 
 
 async def _ask(node: Node, settings: Settings) -> Answer:
@@ -123,15 +169,20 @@ async def _question(client: redis.asyncio.Redis, node: Node, settings: Settings)
     facts = NodeFacts.from_info(await client.info(), len(settings.nodes))
     if facts.is_loading:
         return Answer(node, unreachable="it is loading its data")
+    listeners = [(host.name, mode) for host in settings.nodes for mode in Mode]
+    reports = [report_key(host, mode) for host, mode in listeners]
+    # One that listens to several keys answers each under a key of its own.
+    handshakes = [handshake_key(host, mode, key) for host, mode in listeners for key in (None, settings.key)]
     pipeline = client.pipeline(transaction=False)
-    pipeline.get(settings.key)
-    for host in settings.nodes:
-        for mode in Mode:
-            pipeline.get(handshake_key(host.name, mode))
-    raw_value, *raw_handshakes = await pipeline.execute(raise_on_error=False)
-    handshakes = (_parsed(Handshake, raw) for raw in raw_handshakes)
+    for key in (settings.key, *reports, *handshakes):
+        pipeline.get(key)
+    raw_value, *raw = await pipeline.execute(raise_on_error=False)
     return Answer(
-        node, facts, _parsed(SharedValue, raw_value), tuple(handshake for handshake in handshakes if handshake)
+        node,
+        facts,
+        _parsed(SharedValue, raw_value),
+        tuple(filter(None, (_parsed(Handshake, found) for found in raw[len(reports) :]))),
+        tuple(filter(None, (_parsed(Report, found) for found in raw[: len(reports)]))),
     )
 
 
@@ -144,18 +195,35 @@ def _parsed(kind: Any, raw: object) -> Any:
 
 
 def _writer_status(value: SharedValue, now_ns: int) -> ObserverStatus:
-    return ObserverStatus("writer", value.epoch, value.seq, value.t1_ns, now_ns - value.t1_ns)
+    return ObserverStatus("writer", value.epoch, value.seq, value.t1_ns, now_ns - value.t1_ns, value.error_ns)
 
 
-def _listener_status(handshake: Handshake, now_ns: int) -> ObserverStatus:
-    return ObserverStatus(
-        handshake.listener,
-        handshake.epoch,
-        handshake.seq,
-        handshake.t1_ns,
-        now_ns - handshake.t1_ns,
-        **asdict(handshake.stats),
-    )
+def _listener_status(
+    name: str, handshake: Handshake | None, report: Report | None, latest_ns: int, now_ns: int
+) -> ObserverStatus:
+    status = ObserverStatus(name)
+    if handshake:
+        status = replace(
+            status,
+            epoch=handshake.epoch,
+            seq=handshake.seq,
+            t1_ns=handshake.t1_ns,
+            age_ns=now_ns - handshake.t1_ns,
+        )
+    if report:
+        status = replace(
+            status,
+            error_ns=report.error_ns,
+            counts=report.counts,
+            run=report.run,
+            minute=report.minute,
+            follows=report.node,
+            reconnects=report.reconnects,
+            resyncs=report.resyncs,
+            report_age_ns=now_ns - report.sent_ns,
+            stale=latest_ns - report.sent_ns > _STALE_NS or now_ns - report.sent_ns > _OLD_NS,
+        )
+    return status
 
 
 def _node_as_json(status: NodeStatus) -> dict[str, Any]:
@@ -171,5 +239,5 @@ def _node_as_json(status: NodeStatus) -> dict[str, Any]:
         "links_up": facts.links_up if facts else None,
         "links_expected": facts.links_expected if facts else None,
         "links": [{"peer": link.peer, "up": link.is_up} for link in facts.links] if facts else [],
-        "observers": [asdict(observer) for observer in status.observers],
+        "observers": [msgspec.to_builtins(observer) for observer in status.observers],
     }
