@@ -21,7 +21,7 @@ from pathlib import Path
 
 import redis
 from app_certificates import Certificates
-from keydb_observer.messages import SharedValue
+from keydb_observer import Observer, SharedValue
 
 SOURCES = Path(__file__).parents[2] / "app" / "src"
 
@@ -183,3 +183,4 @@ def run_program(*arguments: str, environment: dict[str, str] | None = None) -> s
 
 StartServer = Callable[..., Server]
 StartProgram = Callable[..., Program]
+Observe = Callable[..., Observer]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,7 +13,8 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "app" / "src")]
 
 from app_certificates import Certificates  # noqa: E402 - these follow the path
-from app_harness import ENGINES, Program, Server, StartProgram, StartServer  # noqa: E402
+from app_harness import ENGINES, PATIENCE, Observe, Program, Server, StartProgram, StartServer  # noqa: E402 - these follow
+from keydb_observer import Change, Observer  # noqa: E402
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("app", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -64,6 +66,25 @@ def start_program() -> Iterator[StartProgram]:
     for program, code in zip(programs, codes, strict=True):
         assert code in (None, 0), f"it exited with {code}: {program.lines}"
         assert not program.matching("Traceback|Error:|Exception ignored"), program.lines
+
+
+@pytest.fixture
+def observe() -> Iterator[Observe]:
+    """Starts an observer in a thread: ``observe(handler, mode=…, node=…)``."""
+    running: list[tuple[Observer, threading.Thread]] = []
+
+    def start(handler: Callable[[Change], object] | None = None, **options: object) -> Observer:
+        observer = Observer(handler, **options)
+        thread = threading.Thread(target=observer.run, daemon=True)
+        thread.start()
+        running.append((observer, thread))
+        return observer
+
+    yield start
+    for observer, thread in running:
+        observer.stop()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "it does not stop"
 
 
 @pytest.fixture(scope="session")

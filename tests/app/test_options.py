@@ -31,7 +31,7 @@ def config(tmp_path: Path, content: str) -> dict[str, object]:
 def test_defaults() -> None:
     settings = resolve("write", {"name": "here"}, {})
     assert settings.nodes == (Node("127.0.0.1:6379", "127.0.0.1", 6379),)
-    assert settings.write_node == settings.read_node
+    assert settings.write_node is None
     assert (settings.key, settings.interval, settings.timeout) == ("shared_key", 10.0, 3.0)
     assert settings.credentials is None
     assert settings.tls is None
@@ -84,9 +84,17 @@ def test_nodes_in_a_variable_are_a_list() -> None:
         ("write", "node", ["a=h:1", "a=h:2"], "--node: a=h:1, a=h:2 given: the name a is given twice"),
         ("write", "node", ["a=h:1", "b=h:1"], "--node: a=h:1, b=h:1 given: the address h:1 is given twice"),
         ("write", "write-node", "h:1,h:2", "--write-node: h:1,h:2 given: it is not HOST:PORT"),
-        ("write", "key", "a b", "--key: a b given; allowed: 1 to 512 printable characters without spaces"),
-        ("write", "key", "", "--key: '' given; allowed: 1 to 512"),
-        ("write", "key", "handshake:x", "--key: handshake:x given: such keys are the listeners' answers"),
+        ("write", "key", ["a b"], "--key: a b given; allowed: keys of 1 to 512 printable characters without spaces"),
+        ("write", "key", [""], "--key: '' given; allowed: keys of 1 to 512"),
+        ("write", "key", ["handshake:x"], "--key: handshake:x given: such keys are the listeners' answers"),
+        ("write", "key", ["observer:x"], "--key: observer:x given: such keys are the listeners' answers"),
+        ("write", "key", ["a", "b"], "--key: a, b given; allowed: for write, one key, no pattern"),
+        ("write", "key", ["a*"], "--key: a* given; allowed: for write, one key, no pattern"),
+        ("listen", "key", ["a", "a"], "--key: a, a given: the key a is given twice"),
+        ("listen", "key", ["*"], "--key: * given: it would match the listeners' answers; begin it with what the keys"),
+        ("listen", "lines-up-to", "-1", "--lines-up-to: -1 given: it is out of range; allowed: a number of events per"),
+        ("listen", "metrics", "9100", "--metrics: 9100 given: it is not HOST:PORT; allowed: HOST:PORT"),
+        ("listen", "metrics", "a=h:1", "--metrics: a=h:1 given: it has a name; allowed: HOST:PORT"),
         ("write", "name", "a:b", "--name: a:b given; allowed: 1 to 253 letters"),
         ("write", "name", "a\nb", r"--name: 'a\nb' given; allowed: 1 to 253 letters"),
         ("write", "username", "a b", "--username: a b given; allowed: a user name without spaces"),
@@ -128,7 +136,7 @@ def test_wrong_value_is_reported_with_its_place(tmp_path: Path) -> None:
         ("interval = true", "interval in PATH: True given: it is not a number; allowed: "),
         ("tls = 1", "tls in PATH: 1 given: it is not a string; allowed: true or false"),
         ('tls = "maybe"', "tls in PATH: maybe given; allowed: true or false"),
-        ("key = 1", "key in PATH: 1 given: it is not a string; allowed: 1 to 512"),
+        ("key = 1", "key in PATH: 1 given: it is not a list of keys; allowed: keys of 1 to 512"),
         ("key = ", "--config: PATH given: "),
     ],
 )
@@ -222,7 +230,7 @@ def test_help_names_every_option(command: str) -> None:
     assert result.returncode == 0
     for option in OPTIONS:
         assert (f"{option.flag} " in result.stdout or f"{option.flag}," in result.stdout) == (
-            option.command in ("", command)
+            not option.commands or command in option.commands
         ), option.name
     assert "examples:" in result.stdout
     assert max(len(line) for line in result.stdout.splitlines()) <= 120

@@ -6,17 +6,17 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import redis
 from app_harness import free_port
-from keydb_observer.connection import async_client, sync_client
+from keydb_observer.connection import async_client
 from keydb_observer.nodes import Node
 from keydb_observer.resolution import resolve
-from keydb_observer.subscription import Watchdog
 from keydb_observer.trouble import Backoff, SilentNodeError, Trouble, TroubleLog, diagnose, is_refusal
+from keydb_observer.wire import AsyncLink, Link, Watchdog
 
 SETTINGS = resolve("write", {"timeout": "0.5", "name": "here"}, {})
 
@@ -43,24 +43,31 @@ def server_that_answers(reply: bytes) -> Iterator[Node]:
         thread.join(5)
 
 
-def both_diagnoses(node: Node) -> list[tuple[Trouble, bool]]:
-    """What a command's failure is taken for by threads and by asyncio, and whether it was certainly not carried out."""
+def all_diagnoses(node: Node) -> list[tuple[Trouble, bool]]:
+    """What every kind of connection takes a failure for, and whether the command was certainly not carried out."""
 
-    async def ask() -> BaseException:
+    async def ask() -> None:
         client = async_client(node, SETTINGS)
         try:
             await client.set("key", "value")
-        except Exception as error:
-            return error
         finally:
             await client.aclose()
-        raise AssertionError("it went well")
 
-    client = sync_client(node, SETTINGS)
-    with pytest.raises((redis.RedisError, OSError)) as caught:
-        client.set("key", "value")
-    client.close()
-    return [(diagnose(error), is_refusal(error)) for error in (caught.value, asyncio.run(ask()))]
+    async def ask_by_link() -> None:
+        link = await AsyncLink.connect(node, SETTINGS, "test")
+        await link.call(("SET", "key", "value"))
+
+    def attempts() -> Iterator[Callable[[], object]]:
+        yield lambda: asyncio.run(ask())
+        yield lambda: asyncio.run(ask_by_link())
+        yield lambda: Link(node, SETTINGS, "test").call(("SET", "key", "value"))
+
+    errors = []
+    for attempt in attempts():
+        with pytest.raises((redis.RedisError, OSError)) as caught:
+            attempt()
+        errors.append(caught.value)
+    return [(diagnose(error), is_refusal(error)) for error in errors]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,7 @@ def both_diagnoses(node: Node) -> list[tuple[Trouble, bool]]:
 )
 def test_replies(reply: bytes, kind: str, refused: bool) -> None:
     with server_that_answers(reply) as node:
-        for trouble, is_refused in both_diagnoses(node):
+        for trouble, is_refused in all_diagnoses(node):
             assert (trouble.kind, is_refused) == (kind, refused), trouble
             assert "\n" not in trouble.text
             if reply.startswith(b"-"):
@@ -88,18 +95,18 @@ def test_replies(reply: bytes, kind: str, refused: bool) -> None:
 
 
 def test_nothing_listens() -> None:
-    for trouble, _ in both_diagnoses(Node("fake", "127.0.0.1", free_port())):
+    for trouble, _ in all_diagnoses(Node("fake", "127.0.0.1", free_port())):
         assert trouble == Trouble("refused", "it refuses connections: nothing listens there")
 
 
 def test_no_such_host() -> None:
-    for trouble, _ in both_diagnoses(Node("fake", "no-such-host.invalid", 1)):
+    for trouble, _ in all_diagnoses(Node("fake", "no-such-host.invalid", 1)):
         assert trouble.kind == "unknown host"
 
 
 def test_silence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        for trouble, refused in both_diagnoses(Node("fake", "127.0.0.1", listening.getsockname()[1])):
+        for trouble, refused in all_diagnoses(Node("fake", "127.0.0.1", listening.getsockname()[1])):
             assert (trouble.kind, refused) == ("silent", False)
 
 

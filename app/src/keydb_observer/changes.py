@@ -12,12 +12,13 @@ from keydb_observer.wire import Instant
 class Change(msgspec.Struct, gc=False):
     """A key that changed, or was found on subscribing, and its value of this moment.
 
-    ``raw`` is what the key holds (None: it is absent, or holds no string). ``value`` and ``entry`` are None where that
-    is no value of a writer of this program, for the reason in ``foreign``. ``seen`` is when the change's event was seen
-    (None on subscribing), ``read`` when the value was. ``error_ns`` is how far apart the writer's clock and this host's
-    may be (None: unknown).
+    ``name`` is the key as the server has it, ``key`` as it can be shown. ``raw`` is what it holds (None: it is absent,
+    or holds no string). ``value`` and ``entry`` are None where that is no value of a writer of this program, for the
+    reason in ``foreign``. ``seen`` is when the change's event was seen (None on subscribing), ``read`` when the value
+    was. ``error_ns`` is how far apart the writer's clock and this host's may be (None: unknown).
     """
 
+    name: bytes
     key: str
     raw: bytes | None
     value: SharedValue | None

@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from keydb_observer import __version__
+from keydb_observer.instruments import Instruments
 from keydb_observer.journal import set_up_logging
-from keydb_observer.listen_async import AsyncListener
-from keydb_observer.listen_sync import SyncListener
 from keydb_observer.messages import Mode
+from keydb_observer.observer import Observer
 from keydb_observer.options import ENVIRONMENT_PREFIX, OPTIONS, Option
 from keydb_observer.resolution import CONFIG_VARIABLE, WrongOptionError, resolve
 from keydb_observer.settings import Settings
@@ -120,12 +120,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # In the journal an observer goes by the name of its unit.
     observer = settings.mode.listener if command == "listen" and settings.mode else Writer.NAME
     logger = set_up_logging(f"observer-{observer}")
-    if command == "write":
-        _run_until_stopped(lambda: Writer(settings, logger).run())
-    elif settings.mode is Mode.ASYNC:
-        _run_until_stopped(lambda: AsyncListener(settings, logger).run())
-    else:
-        _listen_until_stopped(settings, logger)
+    try:
+        if command == "write":
+            _run_until_stopped(lambda: _write(settings, logger))
+        elif settings.mode is Mode.ASYNC:
+            _run_until_stopped(Observer.of(settings, logger).run_async)
+        else:
+            _listen_until_stopped(settings, logger)
+    except OSError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
     return EXIT_WELL
 
 
@@ -162,7 +166,7 @@ def _add_options(parser: argparse.ArgumentParser, command: str) -> None:
         help=f"a TOML file with options (or the variable {CONFIG_VARIABLE})",
     )
     for option in OPTIONS:
-        if option.command in ("", command):
+        if not option.commands or command in option.commands:
             _add_option(parser, option)
 
 
@@ -201,4 +205,11 @@ def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:
     with contextlib.suppress(StopSignal):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        SyncListener(settings, logger).run()
+        Observer.of(settings, logger).run()
+
+
+async def _write(settings: Settings, logger: logging.Logger) -> None:
+    instruments = Instruments(settings)
+    writer = Writer(settings, logger, instruments.clock_error_ns)
+    with instruments.running(writer.snapshot):
+        await writer.run()

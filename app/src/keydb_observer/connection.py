@@ -1,4 +1,4 @@
-"""redis-py's clients as the observers need them.
+"""redis-py's client as the writer and the status need it.
 
 Its conveniences are off. It would retry on its own, which hides an outage that an observer exists to see. It would
 introduce itself by CLIENT SETINFO and switch to RESP3 by HELLO, commands that the least-privilege users of
@@ -13,12 +13,10 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-import redis
 import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.retry import Retry
 
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Credentials, Settings
@@ -48,14 +46,9 @@ def read_password(path: Path) -> str:
     return password
 
 
-def sync_client(node: Node, settings: Settings) -> redis.Redis:
-    """A client for this node. Nothing is connected yet."""
-    return redis.Redis(**_arguments(node, settings), retry=Retry(NoBackoff(), 0, supported_errors=()))
-
-
 def async_client(node: Node, settings: Settings) -> redis.asyncio.Redis:
     """A client for this node. Nothing is connected yet."""
-    return redis.asyncio.Redis(**_arguments(node, settings), retry=AsyncRetry(NoBackoff(), 0, supported_errors=()))
+    return redis.asyncio.Redis(**_arguments(node, settings), retry=Retry(NoBackoff(), 0, supported_errors=()))
 
 
 async def drop_connections(client: redis.asyncio.Redis) -> None:

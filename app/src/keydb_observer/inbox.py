@@ -12,7 +12,8 @@ import msgspec
 from keydb_observer.messages import WokenBy, keyspace_channel
 from keydb_observer.wire import Command, Instant
 
-_CHANNEL_PREFIX = len(keyspace_channel(""))
+_CHANNEL_PREFIX = keyspace_channel("").encode()
+_CUT = len(_CHANNEL_PREFIX)
 
 
 class Reading(msgspec.Struct, gc=False):
@@ -74,7 +75,7 @@ def is_pattern(key: str) -> bool:
 
 
 class Inbox:
-    """Counts the events of each key until the key has been read. One reading, of a batch of keys, is under way at a time.
+    """Counts the events of each key until the key has been read. One reading, of some keys, is under way at a time.
 
     Its memory is bounded by the number of keys, not of events: ``most_keys`` can wait at a time. The events of further
     ones are passed over, and counted.
@@ -102,13 +103,13 @@ class Inbox:
             return
         self.events += 1
 
-    def wake(self, keys: Iterable[str]) -> None:
+    def wake(self, keys: Iterable[bytes]) -> None:
         """These are to be read though no event came."""
         for key in keys:
-            self._waiting.setdefault(keyspace_channel(key).encode(), _Waiting(0, None))
+            self._waiting.setdefault(_CHANNEL_PREFIX + key, _Waiting(0, None))
 
     def disconnected(self) -> None:
-        """What was under way will not come. Events that wait stay counted, but tell nothing about what is read later."""
+        """What was under way will not come. Events that wait still count, but tell no times of what is read later."""
         self._under_way = ()
         for waiting in self._waiting.values():
             waiting.seen = None
@@ -118,16 +119,16 @@ class Inbox:
         if self._under_way or not self._waiting:
             return None
         self._under_way = tuple(islice(self._waiting, self._batch))
-        return ("MGET", *(channel[_CHANNEL_PREFIX:] for channel in self._under_way))
+        return ("MGET", *(channel[_CUT:] for channel in self._under_way))
 
     def take(self, reply: Any) -> list[Reading]:
-        """The readings, from the reply to that command, at the moment when the reply came. Raises it if it is an error."""
+        """The readings, from the reply to that command, at the moment when it comes. Raises it if it is an error."""
         if isinstance(reply, Exception):
             raise reply
         read = Instant.now()
         readings = []
         for channel, raw in zip(self._under_way, reply, strict=True):
             waiting = self._waiting.pop(channel)
-            readings.append(Reading(channel[_CHANNEL_PREFIX:], raw, waiting.events, waiting.seen, read))
+            readings.append(Reading(channel[_CUT:], raw, waiting.events, waiting.seen, read))
         self._under_way = ()
         return readings

@@ -51,7 +51,8 @@ class Ledger:
     than the one before. So a value is reordered only when its own epoch has already been followed beyond it. The latest
     16 epochs are remembered for that.
 
-    The writes before the very first value that was read are not missed: nobody was there to see them.
+    The writes before the very first value that was read are not missed: nobody was there to see them. Those that events
+    told of are superseded all the same.
     """
 
     REMEMBERED_EPOCHS = 16
@@ -67,8 +68,12 @@ class Ledger:
         if self._current is not None:
             self._unread_events += events
 
-    def enter(self, value: SharedValue, events: int) -> Entry:
-        """Judges a value that was read, after ``events`` events since the last reading, and remembers it."""
+    def enter(self, value: SharedValue, events: int, *, has_own: bool = True) -> Entry:
+        """Judges a value that was read, after ``events`` events since the last reading, and remembers it.
+
+        ``has_own`` is whether the value's own event can be among them: not where it was read upon subscribing, and all
+        the events are from before the connection was lost.
+        """
         counts = self._counts
         epoch = (value.writer, value.epoch)
         last_seq = self._last_seq.get(epoch, 0)
@@ -80,13 +85,13 @@ class Ledger:
             return Entry(Sighting.REORDERED)
         skipped, left_behind = value.seq - last_seq - 1, 0
         if self._current is None:
-            sighting, skipped = Sighting.FIRST, 0
+            sighting, skipped = Sighting.FIRST, min(skipped, max(events - 1, 0))
         elif epoch == self._current:
             sighting = Sighting.NEXT
         else:
             sighting, left_behind = Sighting.NEW_EPOCH, self._left_behind(value)
             skipped += left_behind
-        superseded = min(skipped, max(events + self._unread_events - 1, 0))
+        superseded = min(skipped, max(events + self._unread_events - has_own, 0))
         missed = skipped - superseded
         self._unread_events = 0
         self._remember(epoch, value.seq)

@@ -39,7 +39,8 @@ class ListenerLines:
         difference_ns = change.difference_ns or 0
         value_difference_ns = change.value_difference_ns or 0
         self._logger.info(
-            "%s read %s: writer timestamp %s seq %d, Time difference: %s seconds, value after %s seconds, clock error %s%s",
+            "%s read %s: writer timestamp %s seq %d, Time difference: %s seconds, "
+            "value after %s seconds, clock error %s%s",
             self._name,
             change.key,
             timestamp_text(value.t1_ns),

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from keydb_observer.connection import read_password
-from keydb_observer.messages import HANDSHAKE_PREFIX, NAME_ALLOWED, NAME_PATTERN, Mode
+from keydb_observer.inbox import is_pattern
+from keydb_observer.messages import HANDSHAKE_PREFIX, NAME_ALLOWED, NAME_PATTERN, REPORT_PREFIX, Mode
 from keydb_observer.nodes import Node
 
 ENVIRONMENT_PREFIX = "KEYDB_OBSERVER_"
@@ -25,14 +26,14 @@ class RefusedError(ValueError):
 
 @dataclass(frozen=True)
 class Option:
-    """``name`` is as on the command line, without dashes in front. ``command`` is empty when every command has it."""
+    """``name`` is as on the command line, without dashes in front. ``commands`` is empty when every command has it."""
 
     name: str
     parse: Callable[[object], Any]
     allowed: str
     help: str
     metavar: str = ""
-    command: str = ""
+    commands: tuple[str, ...] = ()
     is_repeatable: bool = False
     is_flag: bool = False
 
@@ -63,17 +64,19 @@ def _flag(given: object) -> bool:
         raise RefusedError from None
 
 
-def _seconds(least: float, most: float) -> Callable[[object], float]:
+def number(least: float, most: float) -> Callable[[object], float]:
+    """A parser of numbers in this range."""
+
     def parse(given: object) -> float:
         if isinstance(given, bool) or not isinstance(given, str | int | float):
             raise RefusedError("it is not a number")
         try:
-            seconds = float(given)
+            found = float(given)
         except ValueError:
             raise RefusedError("it is not a number") from None
-        if not math.isfinite(seconds) or not least <= seconds <= most:
+        if not math.isfinite(found) or not least <= found <= most:
             raise RefusedError("it is out of range")
-        return seconds
+        return found
 
     return parse
 
@@ -85,11 +88,15 @@ def _node(given: object) -> Node:
         raise RefusedError(str(error)) from None
 
 
-def _nodes(given: object) -> tuple[Node, ...]:
+def _listed(given: object, what: str) -> list[object]:
     listed = given.replace(",", " ").split() if isinstance(given, str) else given
     if not isinstance(listed, list) or not listed:
-        raise RefusedError("it is not a list of nodes")
-    nodes = tuple(_node(item) for item in listed)
+        raise RefusedError(f"it is not a list of {what}")
+    return listed
+
+
+def _nodes(given: object) -> tuple[Node, ...]:
+    nodes = tuple(_node(item) for item in _listed(given, "nodes"))
     for what, seen in (("name", [node.name for node in nodes]), ("address", [node.address for node in nodes])):
         for item in seen:
             if seen.count(item) > 1:
@@ -103,13 +110,30 @@ def _name(given: object) -> str:
     return _text(given)
 
 
+def _keys(given: object) -> tuple[str, ...]:
+    keys = tuple(_key(item) for item in _listed(given, "keys"))
+    for key in keys:
+        if keys.count(key) > 1:
+            raise RefusedError(f"the key {key} is given twice")
+    return keys
+
+
 def _key(given: object) -> str:
     key = _text(given)
     if not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable() or " " in key:
         raise RefusedError
-    if key.startswith(HANDSHAKE_PREFIX):
+    if key.startswith((HANDSHAKE_PREFIX, REPORT_PREFIX)):
         raise RefusedError("such keys are the listeners' answers")
+    if is_pattern(key) and key.startswith(("*", "?", "[")):
+        raise RefusedError("it would match the listeners' answers; begin it with what the keys begin with")
     return key
+
+
+def _address(given: object) -> tuple[str, int]:
+    node = _node(given)
+    if node.name != node.address:
+        raise RefusedError("it has a name")
+    return node.host, node.port
 
 
 def _username(given: object) -> str:
@@ -151,8 +175,8 @@ OPTIONS: tuple[Option, ...] = (
         "node",
         _nodes,
         f"{_ADDRESS_ALLOWED}; each name and address once",
-        f"a server, and the name it has in tables; repeat for more. The first one is read from and subscribed to, "
-        f"status asks them all (default {DEFAULT_NODE})",
+        f"a server, and the name it has in tables; repeat for more. The first one is read from and subscribed to; a "
+        f"listener goes to the next ones while it is away, and comes back; status asks all (default {DEFAULT_NODE})",
         "[NAME=]HOST:PORT",
         is_repeatable=True,
     ),
@@ -160,7 +184,7 @@ OPTIONS: tuple[Option, ...] = (
         "write-node",
         _node,
         _ADDRESS_ALLOWED,
-        "the server that writes go to, if the first --node is a read-only replica (default: the first --node)",
+        "the server that writes go to, if a --node is a read-only replica (default: the --node that is read from)",
         "HOST:PORT",
     ),
     Option("username", _username, "a user name without spaces", "the user of the server's access control list", "USER"),
@@ -201,15 +225,18 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "key",
-        _key,
-        f"1 to {_LONGEST_KEY} printable characters without spaces, not beginning with {HANDSHAKE_PREFIX}",
-        "the key that the writer writes and the listeners watch, in database 0 (default shared_key)",
+        _keys,
+        f"keys of 1 to {_LONGEST_KEY} printable characters without spaces, not beginning with {HANDSHAKE_PREFIX}, "
+        f"{REPORT_PREFIX} or a wildcard; each once",
+        "a key, in database 0, that the writer writes and the listeners watch (default shared_key); for listen, repeat "
+        "for more, or give a glob-style pattern such as 'load:*'",
         "KEY",
+        is_repeatable=True,
     ),
     Option("name", _name, NAME_ALLOWED, "what this host is called in values and handshakes (default: its host name)"),
     Option(
         "timeout",
-        _seconds(0.1, 600),
+        number(0.1, 600),
         "a number of seconds from 0.1 to 600",
         "seconds after which a server that does not answer counts as lost; a subscription that has been silent for as "
         "long is tested by a PING, so that a dead one is noticed within twice this time (default 3)",
@@ -217,11 +244,27 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "interval",
-        _seconds(0.001, 86400),
+        number(0.001, 86400),
         "a number of seconds from 0.001 to 86400",
         "seconds from one write to the next (default 10)",
         "SECONDS",
-        command="write",
+        commands=("write",),
+    ),
+    Option(
+        "lines-up-to",
+        number(0, 1e6),
+        "a number of events per second from 0 to 1000000",
+        "log a line for each event up to this many per second; above it, one summary line a second (default 10)",
+        "RATE",
+        commands=("listen",),
+    ),
+    Option(
+        "metrics",
+        _address,
+        "HOST:PORT, port 1 to 65535, IPv6 as [ADDRESS]:PORT",
+        "serve figures to Prometheus at this address (default: nowhere)",
+        "HOST:PORT",
+        commands=("write", "listen"),
     ),
     Option(
         "mode",
@@ -229,14 +272,14 @@ OPTIONS: tuple[Option, ...] = (
         "sync or async",
         "which kind of listener: a blocking loop (sync) or asyncio (async)",
         "sync|async",
-        command="listen",
+        commands=("listen",),
     ),
     Option(
         "json",
         _flag,
         "true or false",
         "print JSON instead of a table",
-        command="status",
+        commands=("status",),
         is_flag=True,
     ),
 )

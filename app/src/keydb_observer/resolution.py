@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keydb_observer.inbox import is_pattern
 from keydb_observer.messages import NAME_ALLOWED, NAME_PATTERN
 from keydb_observer.nodes import Node
 from keydb_observer.options import DEFAULT_NODE, ENVIRONMENT_PREFIX, OPTIONS, Option, RefusedError
@@ -54,12 +55,14 @@ def resolve(command: str, arguments: Mapping[str, object], environment: Mapping[
     nodes: tuple[Node, ...] = values.get("node") or (Node.parse(DEFAULT_NODE),)
     return Settings(
         nodes=nodes,
-        write_node=values.get("write-node") or nodes[0],
+        write_node=values.get("write-node"),
         name=values.get("name") or _host_name(),
-        key=values.get("key", "shared_key"),
+        keys=_keys(command, values, given),
         timeout=values.get("timeout", 3.0),
         interval=values.get("interval", 10.0),
         mode=values.get("mode"),
+        lines_up_to=values.get("lines-up-to", 10.0),
+        metrics=values.get("metrics"),
         as_json=values.get("json", False),
         credentials=_credentials(values, given),
         tls=_tls(values, given),
@@ -122,6 +125,15 @@ def _host_name() -> str:
     if not NAME_PATTERN.fullmatch(name):
         raise WrongOptionError(f"--name: not given, and this host's name {name!r} will not do; allowed: {NAME_ALLOWED}")
     return name
+
+
+def _keys(command: str, values: Mapping[str, Any], given: Mapping[str, _Given]) -> tuple[str, ...]:
+    keys: tuple[str, ...] = values.get("key", ("shared_key",))
+    if command == "write" and (len(keys) > 1 or is_pattern(keys[0])):
+        raise WrongOptionError(
+            f"{given['key'].place}: {', '.join(keys)} given; allowed: for write, one key, no pattern"
+        )
+    return keys
 
 
 def _credentials(values: Mapping[str, Any], given: Mapping[str, _Given]) -> Credentials | None:

@@ -28,15 +28,21 @@ class Tls:
 
 @dataclass(frozen=True)
 class Settings:
-    """``nodes`` is never empty; the first is read from and subscribed to. ``interval`` and ``timeout`` are seconds."""
+    """``nodes`` and ``keys`` are never empty; the first node is preferred. ``interval`` and ``timeout`` are seconds.
+
+    Without a ``write_node`` writes go to the node that is read from. ``keys`` of a listener may be patterns; it logs a
+    line for each event ``lines_up_to`` a rate in events/s. ``metrics`` is where figures are served (host, port).
+    """
 
     nodes: tuple[Node, ...]
-    write_node: Node
+    write_node: Node | None
     name: str
-    key: str
+    keys: tuple[str, ...]
     timeout: float
     interval: float
     mode: Mode | None
+    lines_up_to: float
+    metrics: tuple[str, int] | None
     as_json: bool
     credentials: Credentials | None
     tls: Tls | None
@@ -45,3 +51,8 @@ class Settings:
     def read_node(self) -> Node:
         """Where keys are read and events are seen."""
         return self.nodes[0]
+
+    @property
+    def key(self) -> str:
+        """The first key, which is the only one of a writer."""
+        return self.keys[0]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from redis import exceptions as redis_errors
 
 from keydb_observer.journal import fields
+from keydb_observer.nodes import Node
 
 
 class SilentNodeError(redis_errors.TimeoutError):
@@ -64,6 +65,8 @@ def is_refusal(error: BaseException) -> bool:
 
 def _from_tls(error: BaseException) -> Trouble | None:
     for cause in _causes(error):
+        if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return Trouble("lost", "the connection is lost (it broke off TLS)")
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Trouble("tls", f"TLS fails: the server's certificate is not accepted: {cause.verify_message}")
         if isinstance(cause, ssl.SSLError):
@@ -85,15 +88,19 @@ def _from_network(error: BaseException) -> Trouble | None:
         return Trouble("slow consumer", f"we are a slow consumer, and it closed the connection ({error})")
     if isinstance(error, redis_errors.TimeoutError | asyncio.TimeoutError | TimeoutError):
         return Trouble("silent", f"it does not answer ({error})" if str(error) else "it does not answer")
+    if isinstance(error, OSError) and error.filename is not None:
+        return Trouble("file", f"{error.filename}: {error.strerror}")
+    if isinstance(error, redis_errors.ConnectionError | OSError):
+        return _from_causes(error) or Trouble("lost", f"the connection is lost ({error})")
+    return None
+
+
+def _from_causes(error: BaseException) -> Trouble | None:
     for cause in _causes(error):
         if isinstance(cause, ConnectionRefusedError) or str(cause).startswith(f"Error {errno.ECONNREFUSED} "):
             return Trouble("refused", "it refuses connections: nothing listens there")
         if isinstance(cause, socket.gaierror):
             return Trouble("unknown host", f"its host name cannot be resolved ({cause.strerror})")
-    if isinstance(error, OSError) and error.filename is not None:
-        return Trouble("file", f"{error.filename}: {error.strerror}")
-    if isinstance(error, redis_errors.ConnectionError | OSError):
-        return Trouble("lost", f"the connection is lost ({error})")
     return None
 
 
@@ -103,8 +110,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     Where its pool replaces a stale connection the origin is lost, and only the number in its text is left.
     """
     cause: BaseException | None = error
-    while cause is not None:
+    seen: list[BaseException] = []
+    while cause is not None and cause not in seen:
         yield cause
+        seen.append(cause)
         cause = cause.__cause__ or cause.__context__
 
 
@@ -155,6 +164,26 @@ class TroubleLog:
         self._logger.info(
             "%s: %s after %.1f seconds", self._subject, self._relief, lasted, extra=fields(trouble="none")
         )
+
+
+class NodeTroubles:
+    """A TroubleLog for each node that something is done at: ``activity`` is such as ``reading from``."""
+
+    def __init__(self, logger: logging.Logger, who: str, activity: str) -> None:
+        self._logger = logger
+        self._subject = f"{who}: {activity}"
+        self._logs: dict[Node, TroubleLog] = {}
+
+    def failed(self, node: Node, error: BaseException) -> None:
+        """It does not work at this node."""
+        if node not in self._logs:
+            self._logs[node] = TroubleLog(self._logger, f"{self._subject} {node}")
+        self._logs[node].failed(diagnose(error))
+
+    def well(self, node: Node) -> None:
+        """It works at this node."""
+        if node in self._logs:
+            self._logs[node].well()
 
 
 class Backoff:

@@ -33,7 +33,7 @@ _CHUNK = 1 << 16
 _PING: Command = ("PING",)
 _EVENTS = (b"message", b"pmessage")
 # More than this many bytes of events between two replies are no longer what came while a reply was on its way.
-_BACKLOG = 1 << 16
+_BACKLOG = 3 << 14
 
 # The codes that the server's error replies begin with.
 _ERRORS: dict[str, type[redis_errors.RedisError]] = {
@@ -45,6 +45,10 @@ _ERRORS: dict[str, type[redis_errors.RedisError]] = {
     "MASTERDOWN": redis_errors.MasterDownError,
     "OOM": redis_errors.OutOfMemoryError,
 }
+
+
+# Its annotation allows for tuples of one only.
+_pack = cast("Callable[[Command], bytes]", hiredis.pack_command)
 
 
 class Instant(NamedTuple):
@@ -67,7 +71,7 @@ OnReply = Callable[[Any], None]
 
 def pack(*commands: Command) -> bytes:
     """Commands as they travel."""
-    return b"".join(map(hiredis.pack_command, commands))
+    return b"".join(map(_pack, commands))
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
@@ -173,7 +177,7 @@ class Stream:
     def ask(self, command: Command, on_reply: OnReply) -> bytes:
         """What to send for this command, whose reply, which may be an exception, goes to ``on_reply``."""
         self._awaiting.append(on_reply)
-        return hiredis.pack_command(command)
+        return _pack(command)
 
     def ping_if_due(self) -> bytes:
         """What to send into a silence; nothing if there is none. Raises SilentNodeError."""
@@ -199,15 +203,15 @@ class Stream:
         except hiredis.ProtocolError as error:
             raise redis_errors.InvalidResponse(f"it does not speak the protocol: {error}") from None
 
-    def ended(self) -> Exception:
-        """Why the other end closed the connection, as far as can be told from here.
+    def ended(self, error: Exception | None = None) -> Exception:
+        """Why the other end closed the connection, as far as can be told from here; ``error`` is how that showed.
 
         Events and replies share the connection, so one that is closed with much behind the last reply belonged to
         somebody who did not keep up.
         """
         if self._bytes_since_reply >= _BACKLOG:
             return SlowConsumerError(f"{self._bytes_since_reply // 1024} KiB of events were waiting to be read")
-        return redis_errors.ConnectionError("the server closed it")
+        return error or redis_errors.ConnectionError("the server closed it")
 
 
 class Link:
@@ -231,7 +235,7 @@ class Link:
         self._timeout = settings.timeout
         self._socket = _connected(node, settings)
         try:
-            self._socket.sendall(self.stream.greet(settings, name, channels, patterns))
+            self._send(self.stream.greet(settings, name, channels, patterns))
             while not self.stream.is_ready:
                 self._receive(settings.timeout)
         except BaseException:
@@ -240,7 +244,7 @@ class Link:
 
     def ask(self, command: Command, on_reply: OnReply) -> None:
         """Sends a command, whose reply or error will go to ``on_reply`` while somebody waits."""
-        self._socket.sendall(self.stream.ask(command, on_reply))
+        self._send(self.stream.ask(command, on_reply))
 
     def call(self, command: Command) -> Any:
         """Sends a command and returns its reply. Raises what the server answers with."""
@@ -260,12 +264,21 @@ class Link:
         except TimeoutError:
             ping = self.stream.ping_if_due()
             if ping:
-                self._socket.sendall(ping)
+                self._send(ping)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except ConnectionError as error:
+            raise self.stream.ended(error) from None
 
     def _receive(self, most_s: float) -> None:
         # Zero would mean not to block at all, which ends in another error.
         self._socket.settimeout(max(most_s, 0.001))
-        data = self._socket.recv(_CHUNK)
+        try:
+            data = self._socket.recv(_CHUNK)
+        except ConnectionError as error:
+            raise self.stream.ended(error) from None
         self._socket.settimeout(self._timeout)
         if not data:
             raise self.stream.ended()
@@ -335,8 +348,7 @@ class AsyncLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
-        ended = self.stream.ended()
-        self._fail(ended if exc is None or isinstance(ended, SlowConsumerError) else exc)
+        self._fail(self.stream.ended(exc))
 
     def ask(self, command: Command, on_reply: OnReply) -> None:
         """Sends a command, whose reply or error will go to ``on_reply``."""

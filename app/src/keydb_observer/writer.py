@@ -5,59 +5,83 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from typing import NoReturn
 
 import redis.asyncio
 
 from keydb_observer.connection import async_client, drop_connections
 from keydb_observer.duration import seconds_text, timestamp_text
+from keydb_observer.handshakes import Answer, Rounds
+from keydb_observer.inbox import Inbox, Reading, Watched
 from keydb_observer.journal import fields
-from keydb_observer.messages import HANDSHAKE_PREFIX, Handshake, MalformedError, SharedValue, WokenBy, keyspace_channel
+from keydb_observer.messages import HANDSHAKE_PREFIX, Follows, Handshake, MalformedError, SharedValue, WokenBy
+from keydb_observer.metrics import Snapshot
+from keydb_observer.nodes import Node
+from keydb_observer.recorder import Recorder
 from keydb_observer.settings import Settings
-from keydb_observer.subscription import AsyncSubscription
-from keydb_observer.trouble import Backoff, TroubleLog, diagnose, is_refusal, is_wrong_type
-
-
-def round_trip_ns(handshake: Handshake, seen_ns: int) -> int:
-    """The time from the write to the handshake's arrival, less the time that the listener held it.
-
-    Both differences are taken on one clock each, so it holds whatever the clocks' offset (RFC 5905, section 8, delta).
-    """
-    return (seen_ns - handshake.t1_ns) - (handshake.t3_ns - handshake.t2_ns)
-
-
-def clock_offset_ns(handshake: Handshake, seen_ns: int) -> int:
-    """How far the listener's clock is ahead of the writer's, if both ways took as long (RFC 5905, section 8, theta).
-
-    It is off by at most half the round trip.
-    """
-    return ((handshake.t2_ns - handshake.t1_ns) + (handshake.t3_ns - seen_ns)) // 2
+from keydb_observer.trouble import Backoff, NodeTroubles, is_refusal, is_wrong_type
+from keydb_observer.wire import AsyncLink, Instant
 
 
 class Writer:
-    """Two tasks that do not wait for each other: one writes, one watches the handshakes."""
+    """Two tasks that do not wait for each other: one writes, one watches the handshakes.
+
+    ``clock_error`` tells how far this host's clock may be off, in ns (None: unknown).
+    """
 
     NAME = "writer"
 
-    def __init__(self, settings: Settings, logger: logging.Logger) -> None:
+    def __init__(
+        self, settings: Settings, logger: logging.Logger, clock_error: Callable[[], int | None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._logger = logger
+        self._clock_error = clock_error
         self._epoch = time.time_ns()
         self._seq = 0
-        self._answered: dict[str, tuple[int, WokenBy]] = {}
-        self._reader = async_client(settings.read_node, settings)
-        self._writer = async_client(settings.write_node, settings)
+        self._follows: Follows | None = None
+        self._rounds = Rounds(settings.name, self._epoch)
+        self._write_node = settings.write_node or settings.read_node
+        self._client = async_client(self._write_node, settings)
+        self._round_trips = Recorder()
+        self._offsets_ns: dict[tuple[str, str], int] = {}
+        self._writes = self._writes_failed = self._writes_unknown = self._reconnects = 0
+        self._is_watching = False
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Never returns by itself: whatever happens to a node, this says so and tries again."""
         try:
             await asyncio.gather(self._write_forever(), self._watch_forever())
+            raise AssertionError("both go on for ever")
         finally:
             self._logger.info("%s stops after seq %d", self.NAME, self._seq)
-            for client in (self._reader, self._writer):
-                await drop_connections(client)
+            await drop_connections(self._client)
 
-    async def _write_forever(self) -> None:
-        trouble = TroubleLog(self._logger, f"{self.NAME}: writing to {self._settings.write_node}")
+    def snapshot(self) -> Snapshot:
+        """The figures for Prometheus. May be called from any thread."""
+        error_ns = self._clock_error()
+        return Snapshot(
+            labels={"writer": self._settings.name},
+            counters={
+                "writes": self._writes,
+                "writes_failed": self._writes_failed,
+                "writes_unknown": self._writes_unknown,
+                "reconnects": self._reconnects,
+            },
+            gauges={
+                "clock_error_seconds": None if error_ns is None else error_ns / 1e9,
+                "connected": float(self._is_watching),
+                "clock_offset_seconds": {
+                    (("listener", listener), ("host", host)): offset_ns / 1e9
+                    for (listener, host), offset_ns in self._offsets_ns.copy().items()
+                },
+            },
+            histograms={"round_trip_seconds": self._round_trips.histogram},
+        )
+
+    async def _write_forever(self) -> NoReturn:
+        troubles = NodeTroubles(self._logger, self.NAME, "writing to")
         backoff = Backoff()
         has_said_what_it_follows = False
         due = time.monotonic()
@@ -76,12 +100,14 @@ class Writer:
                     has_said_what_it_follows = True
                 value = await self._write()
             except Exception as error:  # an observer outlives whatever it observes
-                trouble.failed(diagnose(error))
-                await drop_connections(self._writer)
+                troubles.failed(self._write_node, error)
+                self._writes_failed += 1
+                await drop_connections(self._client)
                 await asyncio.sleep(backoff.failed())
                 continue
-            trouble.well()
+            troubles.well(self._write_node)
             backoff.succeeded()
+            self._writes += 1
             self._say_written(value)
             # The pace is kept from write to write; what an outage held up is not made up for.
             now = time.monotonic()
@@ -92,7 +118,7 @@ class Writer:
 
     async def _what_it_follows(self) -> str:
         try:
-            raw = await self._writer.get(self._settings.key)
+            raw = await self._client.get(self._settings.key)
             if raw is None:
                 return "where nothing was"
             value = SharedValue.parse(raw)
@@ -102,19 +128,24 @@ class Writer:
             if not is_wrong_type(error):
                 raise
             return "over a foreign value (it is not a string)"
+        self._follows = Follows(value.writer, value.epoch, value.seq)
         age = seconds_text(time.time_ns() - value.t1_ns)
         return f"after seq {value.seq} of writer {value.writer} epoch {value.epoch}, written {age} seconds before"
 
     async def _write(self) -> SharedValue:
         # Connecting, TLS and a server that is still loading are dealt with here, outside of what is measured.
-        await self._writer.ping()
-        value = SharedValue(self._settings.name, self._epoch, self._seq + 1, time.time_ns())
+        await self._client.ping()
+        error_ns = self._clock_error()
+        written = Instant.now()
+        value = SharedValue(self._settings.name, self._epoch, self._seq + 1, written.time_ns, error_ns, self._follows)
+        self._rounds.wrote(value, written)
         try:
-            await self._writer.set(self._settings.key, value.encode())
+            await self._client.set(self._settings.key, value.encode())
         except Exception as error:
             if not is_refusal(error):
                 # The connection broke after the command was sent. It may have been carried out, so its number is used.
                 self._seq = value.seq
+                self._writes_unknown += 1
                 self._logger.warning(
                     "%s cannot tell whether %s seq %d was written", self.NAME, self._settings.key, value.seq
                 )
@@ -130,51 +161,69 @@ class Writer:
             timestamp_text(value.t1_ns),
             value.seq,
             extra=fields(
-                key=self._settings.key, writer=value.writer, epoch=value.epoch, seq=value.seq, t1_ns=value.t1_ns
+                key=self._settings.key,
+                writer=value.writer,
+                epoch=value.epoch,
+                seq=value.seq,
+                t1_ns=value.t1_ns,
+                clock_error_ns="unknown" if value.error_ns is None else value.error_ns,
             ),
         )
 
-    async def _watch_forever(self) -> None:
-        trouble = TroubleLog(self._logger, f"{self.NAME}: watching handshakes at {self._settings.read_node}")
+    async def _watch_forever(self) -> NoReturn:
+        node = self._settings.read_node
+        troubles = NodeTroubles(self._logger, self.NAME, "watching handshakes at")
         backoff = Backoff()
-        prefix = keyspace_channel(HANDSHAKE_PREFIX)
         while True:
             try:
-                async with AsyncSubscription(
-                    self._reader, f"{prefix}*", self._settings.timeout, is_pattern=True
-                ) as subscription:
-                    while True:
-                        trouble.well()
-                        backoff.succeeded()
-                        event = await subscription.next_event()
-                        key = HANDSHAKE_PREFIX + event.channel[len(prefix) :]
-                        await self._take_handshake(key, event.seen_ns)
+                await self._watch(node, troubles, backoff)
             except Exception as error:  # as above
-                trouble.failed(diagnose(error))
-                await drop_connections(self._reader)
+                self._is_watching = False
+                self._reconnects += 1
+                troubles.failed(node, error)
                 await asyncio.sleep(backoff.failed())
 
-    async def _take_handshake(self, key: str, seen_ns: int) -> None:
+    async def _watch(self, node: Node, troubles: NodeTroubles, backoff: Backoff) -> NoReturn:
+        inbox = Inbox()
+        patterns = Watched.of([f"{HANDSHAKE_PREFIX}*"]).channel_patterns
+        link = await AsyncLink.connect(
+            self._settings.read_node, self._settings, self.NAME, inbox.note, patterns=patterns
+        )
         try:
-            raw = await self._reader.get(key)
-            if raw is None:
-                return
-            handshake = Handshake.parse(raw)
-        except MalformedError as malformed:
-            self._logger.warning("%s passes over a foreign value in %s (%s)", self.NAME, key, malformed)
-            return
-        except redis.ResponseError as error:
-            if not is_wrong_type(error):
-                raise
-            self._logger.warning("%s passes over a foreign value in %s (it is not a string)", self.NAME, key)
-            return
-        is_ours = handshake.epoch == self._epoch and handshake.writer == self._settings.name
-        # Two events in quick succession may both find the later handshake.
-        if is_ours and self._answered.get(key) != (handshake.seq, handshake.woken_by):
-            self._answered[key] = (handshake.seq, handshake.woken_by)
-            self._say_handshake(handshake, seen_ns)
+            self._is_watching = True
+            while True:
+                troubles.well(node)
+                backoff.succeeded()
+                await self._take_next(link, inbox)
+        finally:
+            link.close()
 
-    def _say_handshake(self, handshake: Handshake, seen_ns: int) -> None:
+    async def _take_next(self, link: AsyncLink, inbox: Inbox) -> None:
+        command = inbox.next_command()
+        if command is None:
+            await link.wait()
+            return
+        readings: list[Reading] = []
+        link.ask(command, lambda reply: readings.extend(inbox.take(reply)))
+        while not readings:
+            await link.wait()
+        for reading in readings:
+            self._take(reading)
+
+    def _take(self, reading: Reading) -> None:
+        if reading.raw is None:
+            return
+        try:
+            handshake = Handshake.parse(reading.raw)
+        except MalformedError as malformed:
+            self._logger.warning("%s passes over a foreign value in %r (%s)", self.NAME, reading.key, malformed)
+            return
+        answer = self._rounds.answer(reading.key, handshake, reading.seen or reading.read)
+        if answer:
+            self._say_answer(answer)
+
+    def _say_answer(self, answer: Answer) -> None:
+        handshake = answer.handshake
         who = f"{handshake.listener} on {handshake.host}"
         facts: dict[str, object] = {
             "listener": handshake.listener,
@@ -184,20 +233,28 @@ class Writer:
             "t1_ns": handshake.t1_ns,
             "t2_ns": handshake.t2_ns,
             "t3_ns": handshake.t3_ns,
-            "t4_ns": seen_ns,
+            "t4_ns": answer.seen.time_ns,
         }
-        if handshake.woken_by is WokenBy.SUBSCRIPTION:
+        if handshake.woken_by is WokenBy.SUBSCRIPTION or answer.round_trip_ns is None:
             self._logger.info(
                 "%s saw %s subscribe, and find seq %d", self.NAME, who, handshake.seq, extra=fields(**facts)
             )
             return
-        round_trip, offset = round_trip_ns(handshake, seen_ns), clock_offset_ns(handshake, seen_ns)
+        self._round_trips.record(answer.round_trip_ns)
+        self._offsets_ns[handshake.listener, handshake.host] = answer.offset_ns
+        error_ns = self._clock_error()
         self._logger.info(
             "%s saw %s answer seq %d: round trip %s seconds, clock offset %s seconds",
             self.NAME,
             who,
             handshake.seq,
-            seconds_text(round_trip),
-            seconds_text(offset),
-            extra=fields(**facts, round_trip_ns=round_trip, offset_ns=offset),
+            seconds_text(answer.round_trip_ns),
+            seconds_text(answer.offset_ns),
+            extra=fields(
+                **facts,
+                held_ns=handshake.held_ns,
+                round_trip_ns=answer.round_trip_ns,
+                offset_ns=answer.offset_ns,
+                clock_error_ns="unknown" if error_ns is None else error_ns,
+            ),
         )
