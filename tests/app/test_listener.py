@@ -260,11 +260,13 @@ def test_high_rates_are_summed_up(caplog: pytest.LogCaptureFixture) -> None:
         "listener-sync: more than 2 events per second: one line a second from here on",
         (
             "listener-sync in 1.0 seconds: 5 events of 1 keys, 5 read, 0 superseded, 0 missed, 0 repeated, "
-            "0 reordered, 0 foreign; Time difference p50 0.000003 p90 0.000005 p99 0.000005 p99.9 0.000005 max 0.000005 seconds"
+            "0 reordered, 0 foreign; Time difference "
+            "p50 0.000003 p90 0.000005 p99 0.000005 p99.9 0.000005 max 0.000005 seconds"
         ),
         (
             "listener-sync in 1.0 seconds: 2 events of 1 keys, 1 read, 1 superseded, 3 missed, 0 repeated, "
-            "0 reordered, 0 foreign; Time difference p50 0.000009 p90 0.000009 p99 0.000009 p99.9 0.000009 max 0.000009 seconds"
+            "0 reordered, 0 foreign; Time difference "
+            "p50 0.000009 p90 0.000009 p99 0.000009 p99.9 0.000009 max 0.000009 seconds"
         ),
     ]
     assert caplog.records[-1].levelno == logging.WARNING, "it missed some"

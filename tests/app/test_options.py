@@ -194,7 +194,10 @@ def test_authority_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "keydb-observer: the following arguments are required: write|listen|status; see keydb-observer --help"),
+        (
+            [],
+            "keydb-observer: the following arguments are required: write|listen|status|load; see keydb-observer --help",
+        ),
         (
             ["write", "--intervall", "1"],
             "keydb-observer: unrecognized arguments: --intervall 1; see keydb-observer --help",

@@ -18,10 +18,11 @@ from typing import Any, NoReturn
 from keydb_observer import __version__
 from keydb_observer.instruments import Instruments
 from keydb_observer.journal import set_up_logging
+from keydb_observer.load import show_and_write
 from keydb_observer.messages import Mode
 from keydb_observer.observer import Observer
-from keydb_observer.options import ENVIRONMENT_PREFIX, OPTIONS, Option
-from keydb_observer.resolution import CONFIG_VARIABLE, WrongOptionError, resolve
+from keydb_observer.options import ENVIRONMENT_PREFIX, Option
+from keydb_observer.resolution import ALL_OPTIONS, CONFIG_VARIABLE, WrongOptionError, resolve, resolve_load
 from keydb_observer.settings import Settings
 from keydb_observer.status import ask_cluster
 from keydb_observer.status_table import render
@@ -40,7 +41,8 @@ The servers (KeyDB, Valkey or Redis) need `notify-keyspace-events K$g`."""
 _EPILOG = f"""\
 Every option may stand before or after the command. It can also be an environment variable ({ENVIRONMENT_PREFIX} and
 its name: {ENVIRONMENT_PREFIX}PASSWORD_FILE) or a key of a TOML file (password-file = "/path"). The command line wins
-over the environment, which wins over the file. As a variable, --node is a list with commas; in the file, an array.
+over the environment, which wins over the file. As variables, --node and --key are lists with commas, in the
+file arrays.
 
 examples:
   keydb-observer write --interval 1                      on a server at 127.0.0.1:6379, in one terminal,
@@ -72,25 +74,39 @@ examples:
     "listen": (
         "react to each write, log the time difference, and answer",
         """\
-Subscribes to the key's notifications at the first --node, reads the key at each, logs the time since the write, and
-answers with a handshake. Writes that it missed are counted. A value found on subscribing is logged as such: how old it
-is, is no reaction time.""",
+Subscribes to the keys' notifications at the first --node that can be had, reads at each event all keys that had some,
+logs the time since the write, and answers with a handshake. Every write is counted: as read, as superseded (its event
+was seen, but a later write had replaced the value before it was read) or as missed (neither). A value found on
+subscribing is logged as such: how old it is, is no reaction time.""",
         """\
 examples:
   keydb-observer listen --mode sync
-  keydb-observer listen --mode async --node node2=10.0.0.2:6379 --name node2 \\
+  keydb-observer listen --mode async --key shared_key --key 'load:*' --metrics 127.0.0.1:9613
+  keydb-observer listen --mode async --node node2=10.0.0.2:6379 --node node1=10.0.0.1:6379 --name node2 \\
       --username listener_async --password-file password \\
       --tls --tls-ca ca.crt --tls-cert client.crt --tls-key client.key""",
     ),
     "status": (
         "show every node and observer",
         """\
-Asks every --node at once. LINKS is how many replication links are up, of how many there should be. P50 and P99 are of a
-listener's latest 10,000 time differences. An observer is shown at the node that has its host's name.""",
+Asks every --node at once. LINKS is how many replication links are up, of how many there should be. An observer is shown
+at the node that has its host's name. The second table has each listener's time differences, of the last minute and of
+the whole run.""",
         """\
 examples:
   keydb-observer status
   keydb-observer --config /etc/keydb-observer/observer.toml status --json""",
+    ),
+    "load": (
+        "write to many keys at a fixed rate, whatever the servers do about it",
+        """\
+An open loop: each write is due at its time, and its value carries that time, also where a stall held it up. So nothing
+that was late looks punctual (no coordinated omission). Prints what came of it: how many writes were acknowledged and
+how long after their time, and how well the generator itself kept to its plan.""",
+        """\
+examples:
+  keydb-observer load --rate 10000 --keys 1000 --duration 30
+  keydb-observer load --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --writers all --durable 1 --output load.json""",
     ),
 }
 
@@ -111,6 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = vars(_parser().parse_args(argv))
     command = arguments.pop("command")
     try:
+        if command == "load":
+            settings, load = resolve_load(arguments, os.environ)
+            return show_and_write(load, settings, set_up_logging("observer-load"))
         settings = resolve(command, arguments, os.environ)
     except WrongOptionError as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
@@ -143,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _add_options(parser, "")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="write|listen|status")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="write|listen|status|load")
     for command, (summary, description, epilog) in _COMMANDS.items():
         subparser = commands.add_parser(
             command,
@@ -165,7 +184,7 @@ def _add_options(parser: argparse.ArgumentParser, command: str) -> None:
         metavar="PATH",
         help=f"a TOML file with options (or the variable {CONFIG_VARIABLE})",
     )
-    for option in OPTIONS:
+    for option in ALL_OPTIONS:
         if not option.commands or command in option.commands:
             _add_option(parser, option)
 

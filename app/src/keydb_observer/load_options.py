@@ -8,8 +8,7 @@ from pathlib import Path
 
 from keydb_observer.load_settings import WriteTo
 from keydb_observer.messages import HANDSHAKE_PREFIX, REPORT_PREFIX
-from keydb_observer.options import Option, RefusedError, number
-from keydb_observer.options import _flag as flag
+from keydb_observer.options import Option, RefusedError, flag, number
 
 STANDARD_OUTPUT = Path("-")
 

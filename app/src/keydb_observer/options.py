@@ -54,7 +54,8 @@ def _text(given: object) -> str:
     return given
 
 
-def _flag(given: object) -> bool:
+def flag(given: object) -> bool:
+    """A parser of true or false."""
     if isinstance(given, bool):
         return given
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -197,7 +198,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "tls",
-        _flag,
+        flag,
         "true or false",
         "speak TLS, at least 1.2, and check the server's certificate and address (default: off)",
         is_flag=True,
@@ -276,7 +277,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "json",
-        _flag,
+        flag,
         "true or false",
         "print JSON instead of a table",
         commands=("status",),

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from keydb_observer.inbox import is_pattern
+from keydb_observer.load_options import LOAD_OPTIONS
+from keydb_observer.load_settings import LoadSettings
 from keydb_observer.messages import NAME_ALLOWED, NAME_PATTERN
 from keydb_observer.nodes import Node
 from keydb_observer.options import DEFAULT_NODE, ENVIRONMENT_PREFIX, OPTIONS, Option, RefusedError
@@ -27,7 +29,9 @@ else:
 
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 
-_BY_NAME = {option.name: option for option in OPTIONS}
+ALL_OPTIONS = (*OPTIONS, *LOAD_OPTIONS)
+
+_BY_NAME = {option.name: option for option in ALL_OPTIONS}
 
 
 class WrongOptionError(Exception):
@@ -48,8 +52,23 @@ def resolve(command: str, arguments: Mapping[str, object], environment: Mapping[
     ``arguments`` holds the options given on the command line under their names, and ``config`` for the file.
     Raises WrongOptionError.
     """
+    return _settings(command, *_values(arguments, environment))
+
+
+def resolve_load(arguments: Mapping[str, object], environment: Mapping[str, str]) -> tuple[Settings, LoadSettings]:
+    """The same for ``load``, with its own options beside the common ones."""
+    values, given = _values(arguments, environment)
+    return _settings("load", values, given), LoadSettings.from_values(values)
+
+
+def _values(
+    arguments: Mapping[str, object], environment: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, _Given]]:
     given = _collect(arguments, environment)
-    values = {name: _parse(_BY_NAME[name], found) for name, found in given.items()}
+    return {name: _parse(_BY_NAME[name], found) for name, found in given.items()}, given
+
+
+def _settings(command: str, values: Mapping[str, Any], given: Mapping[str, _Given]) -> Settings:
     if command == "listen" and "mode" not in values:
         raise WrongOptionError("--mode: not given; allowed: sync or async")
     nodes: tuple[Node, ...] = values.get("node") or (Node.parse(DEFAULT_NODE),)
@@ -74,7 +93,7 @@ def _collect(arguments: Mapping[str, object], environment: Mapping[str, str]) ->
     if config is None and environment.get(CONFIG_VARIABLE):
         config = _Given(environment[CONFIG_VARIABLE], CONFIG_VARIABLE)
     given = _read_config(config) if config else {}
-    for option in OPTIONS:
+    for option in ALL_OPTIONS:
         # An empty variable is how a unit or a shell takes one back.
         if environment.get(option.variable):
             given[option.name] = _Given(environment[option.variable], option.variable)

@@ -90,7 +90,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _error_reply(text: str) -> redis_errors.RedisError:
+def error_reply(text: str) -> redis_errors.RedisError:
+    """redis-py's exception for what the server answers with."""
     return _ERRORS.get(text.partition(" ")[0], redis_errors.ResponseError)(text)
 
 
@@ -152,7 +153,7 @@ class Stream:
         self.watchdog = Watchdog(timeout)
         self.is_ready = False
         self._on_event = on_event
-        self._reader = hiredis.Reader(replyError=_error_reply)
+        self._reader = hiredis.Reader(replyError=error_reply)
         self._awaiting: deque[OnReply] = deque()
         self._bytes_since_reply = 0
 
