@@ -116,12 +116,12 @@ class Server:
             self.process = None
 
 
-class Program:
-    """keydb-observer as a process, with what it has said so far."""
+class Process:
+    """A program with the package in its path, and what it has said so far."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "keydb_observer", *arguments],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -157,6 +157,13 @@ class Program:
             self.process.kill()
             self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
+
+
+class Program(Process):
+    """keydb-observer as a process."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        super().__init__([sys.executable, "-m", "keydb_observer", *arguments], environment)
 
 
 def program_environment() -> dict[str, str]:

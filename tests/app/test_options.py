@@ -10,8 +10,7 @@ from app_harness import run_program
 from keydb_observer import __version__
 from keydb_observer.messages import Mode
 from keydb_observer.nodes import Node
-from keydb_observer.options import OPTIONS
-from keydb_observer.resolution import WrongOptionError, resolve
+from keydb_observer.resolution import ALL_OPTIONS, WrongOptionError, resolve
 
 
 def wrong(command: str, arguments: dict[str, object], environment: dict[str, str] | None = None) -> str:
@@ -227,11 +226,11 @@ def test_options_may_stand_on_both_sides_of_the_command(tmp_path: Path) -> None:
     assert '"from-file"' in after.stdout
 
 
-@pytest.mark.parametrize("command", ["write", "listen", "status"])
+@pytest.mark.parametrize("command", ["write", "listen", "status", "load"])
 def test_help_names_every_option(command: str) -> None:
     result = run_program(command, "--help")
     assert result.returncode == 0
-    for option in OPTIONS:
+    for option in ALL_OPTIONS:
         assert (f"{option.flag} " in result.stdout or f"{option.flag}," in result.stdout) == (
             not option.commands or command in option.commands
         ), option.name
@@ -242,5 +241,7 @@ def test_help_names_every_option(command: str) -> None:
 def test_help_and_version() -> None:
     overview = run_program("--help")
     assert overview.returncode == 0
-    assert all(word in overview.stdout for word in ("write", "listen", "status", "examples:", "notify-keyspace-events"))
+    assert all(
+        word in overview.stdout for word in ("write", "listen", "status", "load", "examples:", "notify-keyspace-events")
+    )
     assert run_program("--version").stdout == f"keydb-observer {__version__}\n"

@@ -34,7 +34,7 @@ ALL_OPTIONS = (*OPTIONS, *LOAD_OPTIONS)
 _BY_NAME = {option.name: option for option in ALL_OPTIONS}
 
 
-class WrongOptionError(Exception):
+class WrongOptionError(ValueError):
     """An option is wrong or missing. The text is one line: where it was given, what was given, what is allowed."""
 
 
@@ -93,6 +93,9 @@ def _collect(arguments: Mapping[str, object], environment: Mapping[str, str]) ->
     if config is None and environment.get(CONFIG_VARIABLE):
         config = _Given(environment[CONFIG_VARIABLE], CONFIG_VARIABLE)
     given = _read_config(config) if config else {}
+    for name in arguments:
+        if name != "config" and name not in _BY_NAME:
+            raise WrongOptionError(f"--{name}: no such option; allowed: {', '.join(_BY_NAME)}")
     for option in ALL_OPTIONS:
         # An empty variable is how a unit or a shell takes one back.
         if environment.get(option.variable):
