@@ -1,17 +1,18 @@
 # The commands of this project; "make help" lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-down packages venv lint lint-ansible lint-yaml lint-python unit molecule test
+.PHONY: help lab lab-down packages venv lint lint-ansible lint-yaml lint-python unit molecule test bench bench-memory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 LOCALHOST := ansible-playbook -i localhost,
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  LAB_NODES=3               number of nodes, 2 to 20"
 	@echo "  LAB_ENGINE=keydb          or valkey, redis; unset: KeyDB where a package can be had, else Valkey"
 	@echo "  LAB_KEYDB_ARCHIVE=FILE    a KeyDB tarball; unset: looked for in ~/.cache/keydb-lab"
+	@echo "  BENCH_ROUNDS=3            and BENCH_ENGINES, BENCH_CONTENDERS, BENCH_QUICK=1, …: see make bench BENCH=--help"
 	@echo "  LAB_MANAGEMENT_CIDR=NET   network of SSH, 10.76.0.0/24; LAB_CLUSTER_CIDR=NET the engine's, 10.77.0.0/24"
 
 # One line per step; set ANSIBLE_STDOUT_CALLBACK=default for Ansible's own output.
@@ -50,6 +51,14 @@ unit: venv ## tests that need no hosts
 
 molecule: venv ## the whole site.yml on three systemd containers, for every engine that can be had
 	@scripts/run_tests.py molecule
+
+BENCHMARK := PYTHONPATH=app:app/src python -m bench
+
+bench: venv ## how many events the observers take, and how late: about 25 minutes, without the lab
+	@$(BENCHMARK) $(BENCH)
+
+bench-memory: venv ## whether their memory stays flat, at half of the rates that "make bench" found
+	@$(BENCHMARK) --memory-only $(BENCH)
 
 packages: ## Debian packages that the lab and the tests need
 	@scripts/install-packages
