@@ -47,7 +47,7 @@ def test_a_handler_that_fails_ends_nothing(
 ) -> None:
     caplog.set_level(logging.INFO, logger="keydb_observer")
 
-    def fail(change: Change) -> None:
+    def fail(_change: Change) -> None:
         raise RuntimeError("somebody else's bug")
 
     observer = observe(fail, mode=mode, node=server.address)
@@ -66,8 +66,7 @@ def test_a_coroutine_may_take_its_time(server: Server, observe: Observe) -> None
     async def react(change: Change) -> None:
         if change.value:
             seen.append(change.value.seq)
-            while not may_go_on.is_set():
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(may_go_on.wait)
 
     observer = observe(react, mode="async", node=server.address)
     admin = server.admin()
