@@ -241,7 +241,8 @@ def _ratio_lines(report: Report, engine: str, transport: str) -> Iterator[str]:
     for name in [*judged, *(name for name in found if name not in judged)]:
         ratio, verdict = found.get(name), judged.get(name)
         value = f"{ratio.value:8.2f}  ({ratio.least:.2f} to {ratio.most:.2f})" if ratio else "not measured"
-        target = f"target {verdict.target:<8}{'holds' if verdict.holds else 'DOES NOT HOLD'}" if verdict else ""
+        says = "" if not ratio else "holds" if verdict and verdict.holds else "DOES NOT HOLD"
+        target = f"target {verdict.target:<8}{says}" if verdict else ""
         bound = f"only bounds: {', '.join(ratio.at_least)}" if ratio and ratio.at_least else ""
         yield f"  {name:<24}{value:<28} {target:<28} {bound}".rstrip()
 

@@ -87,10 +87,14 @@ class Window:
 
     @property
     def outcome(self) -> Outcome:
-        """Whether the rate holds."""
+        """Whether the rate holds.
+
+        It does so whatever the generator was late, for that is a part of every lag; only where it does not hold has
+        the generator to be asked.
+        """
         if self.broken:
             return Outcome.BROKEN
-        if self.in_time >= IN_TIME_SHARE and self.is_lossless and self.generator_kept_up:
+        if self.in_time >= IN_TIME_SHARE and self.is_lossless:
             return Outcome.HOLDS
         return Outcome.TOO_FAST if self.generator_kept_up else Outcome.GENERATOR_BEHIND
 
