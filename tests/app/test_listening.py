@@ -48,6 +48,24 @@ def test_writer_and_both_listeners(server: Server, start_program: StartProgram) 
     assert [match[1] for match in writer.matching(r"wrote .* seq (\d+)$")][:3] == ["1", "2", "3"]
 
 
+@both_modes
+def test_high_rates_are_summed_up(mode: str, server: Server, start_program: StartProgram) -> None:
+    listener = start_listener(start_program, server, mode)
+    writer = start_program("--node", server.address, "--name", "here", "write", "--interval", "0.005")
+    listener.says("more than 10 events per second: one line a second from here on$")
+    listener.says(
+        r"^listener-.* in \d\.\d seconds: \d+ events of 1 keys, \d+ read, .* Time difference p50 .* max", times=2
+    )
+    writer.says("more than 10 writes and answers per second: one line a second from here on$")
+    writer.says(r"^writer in \d\.\d seconds: \d+ writes, \d+ answers; round trip p50 .* max", times=2)
+    assert len(listener.matching("Time difference: ")) <= 10
+    assert len(writer.matching("^writer (wrote|saw .* answer)")) <= 10
+    writer.terminate()
+    listener.says("less than half of 10 events per second: a line for each event again$")
+    server.admin().set("shared_key", written(1, epoch=2**62))
+    listener.says(read_line(mode, 1))
+
+
 def test_writer_says_what_it_follows(server: Server, start_program: StartProgram) -> None:
     server.admin().set("shared_key", written(41, epoch=7, writer="old"))
     writer = start_program("--node", server.address, "write")

@@ -1,5 +1,7 @@
 """Points in time and differences as people read them, computed in integers: a float has no room for a clock in ns."""
 
+from keydb_observer.messages import Distribution
+
 NS_PER_SECOND = 1_000_000_000
 NS_PER_MICROSECOND = 1_000
 NS_PER_MILLISECOND = 1_000_000
@@ -32,3 +34,17 @@ def age_text(age_ns: int) -> str:
         if seconds < most:
             return f"{seconds / size:.{digits}f} {unit}"
     return f"{seconds / 86_400:.0f} d"
+
+
+def distribution_text(distribution: Distribution) -> str:
+    """Percentiles and maximum as people read them: ``p50 0.000512 … max 0.001250 seconds``, or ``none``."""
+    if not distribution.count:
+        return "none"
+    named = (
+        ("p50", distribution.p50_ns),
+        ("p90", distribution.p90_ns),
+        ("p99", distribution.p99_ns),
+        ("p99.9", distribution.p999_ns),
+        ("max", distribution.max_ns),
+    )
+    return " ".join(f"{name} {seconds_text(ns or 0)}" for name, ns in named) + " seconds"

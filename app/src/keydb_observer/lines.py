@@ -6,7 +6,7 @@ import logging
 
 from keydb_observer.changes import Change
 from keydb_observer.clock import is_within_error
-from keydb_observer.duration import seconds_text, timestamp_text
+from keydb_observer.duration import distribution_text, seconds_text, timestamp_text
 from keydb_observer.journal import fields
 from keydb_observer.ledger import Entry, Sighting
 from keydb_observer.messages import Counts, Distribution, SharedValue
@@ -143,7 +143,7 @@ class ListenerLines:
             counts.repeated,
             counts.reordered,
             counts.foreign,
-            _distribution_text(distribution),
+            distribution_text(distribution),
             extra=self._sums(counts, distribution),
         )
 
@@ -153,9 +153,9 @@ class ListenerLines:
             "%s last minute: %d differences, %s; whole run: %d differences, %s; %d read, %d superseded, %d missed",
             self._name,
             minute.count,
-            _distribution_text(minute),
+            distribution_text(minute),
             run.count,
-            _distribution_text(run),
+            distribution_text(run),
             counts.read,
             counts.superseded,
             counts.missed,
@@ -210,16 +210,3 @@ def _which(value: SharedValue, entry: Entry, count: int) -> str:
     parts += [f"{entry.left_behind} at the end of the epoch before"] if entry.left_behind else []
     # Where some were superseded and some missed, nothing tells which.
     return ("" if count == entry.missed + entry.superseded else "of ") + " and ".join(parts)
-
-
-def _distribution_text(distribution: Distribution) -> str:
-    if not distribution.count:
-        return "none"
-    named = (
-        ("p50", distribution.p50_ns),
-        ("p90", distribution.p90_ns),
-        ("p99", distribution.p99_ns),
-        ("p99.9", distribution.p999_ns),
-        ("max", distribution.max_ns),
-    )
-    return " ".join(f"{name} {seconds_text(ns or 0)}" for name, ns in named) + " seconds"

@@ -257,7 +257,7 @@ OPTIONS: tuple[Option, ...] = (
         "a number of events per second from 0 to 1000000",
         "log a line for each event up to this many per second; above it, one summary line a second (default 10)",
         "RATE",
-        commands=("listen",),
+        commands=("write", "listen"),
     ),
     Option(
         "metrics",

@@ -11,8 +11,8 @@ from typing import NoReturn
 import redis.asyncio
 
 from keydb_observer.connection import async_client, drop_connections
-from keydb_observer.duration import seconds_text, timestamp_text
-from keydb_observer.handshakes import Answer, Rounds
+from keydb_observer.duration import seconds_text
+from keydb_observer.handshakes import Rounds
 from keydb_observer.inbox import Inbox, Reading, Watched
 from keydb_observer.journal import fields
 from keydb_observer.messages import HANDSHAKE_PREFIX, Follows, Handshake, MalformedError, SharedValue, WokenBy
@@ -22,10 +22,13 @@ from keydb_observer.recorder import Recorder
 from keydb_observer.settings import Settings
 from keydb_observer.trouble import Backoff, NodeTroubles, is_refusal, is_wrong_type
 from keydb_observer.wire import AsyncLink, Instant
+from keydb_observer.writer_lines import WriterLines
+
+_TICK_S = 1.0
 
 
 class Writer:
-    """Two tasks that do not wait for each other: one writes, one watches the handshakes.
+    """Tasks that do not wait for each other: one writes, one watches the handshakes, one sums up.
 
     ``clock_error`` tells how far this host's clock may be off, in ns (None: unknown).
     """
@@ -45,6 +48,7 @@ class Writer:
         self._write_node = settings.write_node or settings.read_node
         self._client = async_client(self._write_node, settings)
         self._round_trips = Recorder()
+        self._lines = WriterLines(logger, self.NAME, settings.lines_up_to, self._round_trips)
         self._offsets_ns: dict[tuple[str, str], int] = {}
         self._writes = self._writes_failed = self._writes_unknown = self._reconnects = 0
         self._is_watching = False
@@ -52,8 +56,8 @@ class Writer:
     async def run(self) -> NoReturn:
         """Never returns by itself: whatever happens to a node, this says so and tries again."""
         try:
-            await asyncio.gather(self._write_forever(), self._watch_forever())
-            raise AssertionError("both go on for ever")
+            await asyncio.gather(self._write_forever(), self._watch_forever(), self._tick_forever())
+            raise AssertionError("all of them go on for ever")
         finally:
             self._logger.info("%s stops after seq %d", self.NAME, self._seq)
             await drop_connections(self._client)
@@ -108,7 +112,7 @@ class Writer:
             troubles.well(self._write_node)
             backoff.succeeded()
             self._writes += 1
-            self._say_written(value)
+            self._lines.wrote(self._settings.key, value)
             # The pace is kept from write to write; what an outage held up is not made up for.
             now = time.monotonic()
             due += self._settings.interval
@@ -153,22 +157,10 @@ class Writer:
         self._seq = value.seq
         return value
 
-    def _say_written(self, value: SharedValue) -> None:
-        self._logger.info(
-            "%s wrote %s: timestamp %s seq %d",
-            self.NAME,
-            self._settings.key,
-            timestamp_text(value.t1_ns),
-            value.seq,
-            extra=fields(
-                key=self._settings.key,
-                writer=value.writer,
-                epoch=value.epoch,
-                seq=value.seq,
-                t1_ns=value.t1_ns,
-                clock_error_ns="unknown" if value.error_ns is None else value.error_ns,
-            ),
-        )
+    async def _tick_forever(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._lines.tick()
 
     async def _watch_forever(self) -> NoReturn:
         node = self._settings.read_node
@@ -219,42 +211,11 @@ class Writer:
             self._logger.warning("%s passes over a foreign value in %r (%s)", self.NAME, reading.key, malformed)
             return
         answer = self._rounds.answer(reading.key, handshake, reading.seen or reading.read)
-        if answer:
-            self._say_answer(answer)
-
-    def _say_answer(self, answer: Answer) -> None:
-        handshake = answer.handshake
-        who = f"{handshake.listener} on {handshake.host}"
-        facts: dict[str, object] = {
-            "listener": handshake.listener,
-            "host": handshake.host,
-            "epoch": handshake.epoch,
-            "seq": handshake.seq,
-            "t1_ns": handshake.t1_ns,
-            "t2_ns": handshake.t2_ns,
-            "t3_ns": handshake.t3_ns,
-            "t4_ns": answer.seen.time_ns,
-        }
+        if answer is None:
+            return
         if handshake.woken_by is WokenBy.SUBSCRIPTION or answer.round_trip_ns is None:
-            self._logger.info(
-                "%s saw %s subscribe, and find seq %d", self.NAME, who, handshake.seq, extra=fields(**facts)
-            )
+            self._lines.found(answer)
             return
         self._round_trips.record(answer.round_trip_ns)
         self._offsets_ns[handshake.listener, handshake.host] = answer.offset_ns
-        error_ns = self._clock_error()
-        self._logger.info(
-            "%s saw %s answer seq %d: round trip %s seconds, clock offset %s seconds",
-            self.NAME,
-            who,
-            handshake.seq,
-            seconds_text(answer.round_trip_ns),
-            seconds_text(answer.offset_ns),
-            extra=fields(
-                **facts,
-                held_ns=handshake.held_ns,
-                round_trip_ns=answer.round_trip_ns,
-                offset_ns=answer.offset_ns,
-                clock_error_ns="unknown" if error_ns is None else error_ns,
-            ),
-        )
+        self._lines.answered(answer, answer.round_trip_ns, self._clock_error())
