@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 from keydb_observer.ledger import Entry, Ledger, Sighting
-from keydb_observer.messages import Counts, Follows, SharedValue
+from keydb_observer.messages import Counts, SharedValue
 
 
 @dataclass
@@ -19,8 +19,8 @@ class Book:
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.counts)
 
-    def read(self, seq: int, events: int = 1, epoch: int = 1, follows: Follows | None = None) -> Entry:
-        return self.ledger.enter(SharedValue("w", epoch, seq, 1, follows=follows), events)
+    def read(self, seq: int, events: int = 1, epoch: int = 1, before: int = 0) -> Entry:
+        return self.ledger.enter(SharedValue("w", epoch, seq, 1, before=before), events)
 
 
 def test_each_write_after_the_other() -> None:
@@ -69,15 +69,25 @@ def test_known_writes_are_named_and_not_counted_twice() -> None:
     assert book.counts == Counts(read=1, repeated=1, reordered=1)
 
 
-def test_a_new_epoch_tells_what_it_follows() -> None:
+def test_a_new_epoch_tells_how_many_writes_there_were_before() -> None:
     book = Book()
     book.read(10)
-    entry = book.read(3, events=0, epoch=2, follows=Follows("w", 1, 14))
+    entry = book.read(3, events=0, epoch=2, before=14)
     assert entry == Entry(Sighting.NEW_EPOCH, missed=6, left_behind=4)
-    assert book.read(15, epoch=1) == Entry(Sighting.NEW_EPOCH), "the old writer lives, and goes on"
-    entry = book.read(1, events=0, epoch=4, follows=Follows("w", 3, 20))
-    assert entry == Entry(Sighting.NEW_EPOCH, missed=20, left_behind=20), "an epoch that came and went unseen"
+    assert book.read(15, epoch=1) == Entry(Sighting.NEW_EPOCH, missed=4), (
+        "the old writer lives, and goes on: rather counted twice than not at all"
+    )
+    entry = book.read(1, events=0, epoch=4, before=40)
+    assert entry == Entry(Sighting.NEW_EPOCH, missed=23, left_behind=23), "epochs that came and went unseen"
     assert book.read(4, epoch=2) == Entry(Sighting.NEW_EPOCH)
+
+
+def test_a_writer_that_knew_less_than_is_known_here() -> None:
+    book = Book()
+    book.read(20)
+    assert book.read(1, epoch=2, before=18) == Entry(Sighting.NEW_EPOCH)
+    assert book.read(1, epoch=3) == Entry(Sighting.NEW_EPOCH), "the key was lost in between"
+    assert book.read(1, epoch=4, before=6) == Entry(Sighting.NEW_EPOCH, missed=5, left_behind=5)
 
 
 def test_an_epoch_that_does_not_know_what_it_follows() -> None:
@@ -90,7 +100,7 @@ steps = st.lists(
     st.tuples(
         st.integers(0, 5),  # writes
         st.integers(0, 5),  # of these, how many have an event
-        st.booleans(),  # the writer is restarted first, and sees what it follows
+        st.booleans(),  # the writer is restarted first, and knows what was before
     ),
     min_size=1,
 )
@@ -98,21 +108,17 @@ steps = st.lists(
 
 @given(steps)
 def test_every_write_is_counted_once(script: list[tuple[int, int, bool]]) -> None:
-    book, epoch, seq, follows, written, seen_events = Book(), 1, 1, None, 1, 0
+    book, epoch, seq, before, written, seen_events = Book(), 1, 1, 0, 1, 0
     book.read(1)
     for writes, most_events, restarts in script:
-        if restarts:
-            follows = Follows("w", epoch, seq)
-            epoch, seq = epoch + 1, 0
+        if restarts and seq:
+            epoch, seq, before = epoch + 1, 0, before + seq
         seq, written = seq + writes, written + writes
         events = min(writes, most_events)
         seen_events += events
+        # A writer that has started and written nothing yet is not known to anybody.
         if seq:
-            book.read(seq, events, epoch, follows)
-        else:
-            # The writer has started and written nothing: the key still holds the epoch before.
-            book.read(follows.seq if follows else 1, events, epoch - 1)
-            epoch, seq, follows = epoch - 1, follows.seq if follows else 1, None
+            book.read(seq, events, epoch, before)
     assert book.counts.written == written
     assert book.counts.superseded <= seen_events
 

@@ -12,7 +12,7 @@ import pytest
 from keydb_observer.changes import Change
 from keydb_observer.journal import JournalHandler, fields, set_up_logging
 from keydb_observer.listener import Listener
-from keydb_observer.messages import Counts, Follows, Handshake, Mode, Report, SharedValue, WokenBy
+from keydb_observer.messages import Counts, Handshake, Mode, Report, SharedValue, WokenBy
 from keydb_observer.node_facts import Link, NodeFacts
 from keydb_observer.resolution import resolve
 from keydb_observer.trouble import SlowConsumerError
@@ -76,8 +76,8 @@ def desk(caplog: pytest.LogCaptureFixture) -> Desk:
     return Desk()
 
 
-def value(seq: int, *, epoch: int = 7, error_ns: int | None = None, follows: Follows | None = None) -> bytes:
-    return SharedValue("node1", epoch, seq, T1, error_ns, follows).encode()
+def value(seq: int, *, epoch: int = 7, error_ns: int | None = None, before: int = 0) -> bytes:
+    return SharedValue("node1", epoch, seq, T1, error_ns, before).encode()
 
 
 def test_the_line_and_its_fields(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -162,7 +162,7 @@ def test_what_was_not_read_is_said_by_its_name(desk: Desk, caplog: pytest.LogCap
     desk.see(value(4), 1, events=3)
     desk.see(value(7), 1)
     desk.see(value(11), 1, events=2)
-    desk.see(value(2, epoch=8, follows=Follows("node1", 7, 13)), 1)
+    desk.see(value(2, epoch=8, before=13), 1)
     assert [message for message in caplog.messages if " read " not in message] == [
         "listener-sync superseded 2 of shared_key: seq 2 to 3",
         "listener-sync missed 2 of shared_key: seq 5 to 6",

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from keydb_observer.messages import (
     Counts,
     Distribution,
-    Follows,
     Handshake,
     MalformedError,
     Mode,
@@ -29,9 +28,8 @@ LARGEST = 2**63 - 1
 positive = st.integers(1, LARGEST)
 counts = st.integers(0, LARGEST)
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}", fullmatch=True)
-follows = st.builds(Follows, names, positive, positive)
 values = st.builds(
-    SharedValue, names, positive, positive, positive, st.none() | counts, st.none() | follows, st.text()
+    SharedValue, names, positive, positive, positive, st.none() | counts, counts, st.text()
 )  # fmt: skip
 handshakes = st.builds(
     Handshake, names, names, st.text(), names, *[positive] * 5, held_ns=counts, woken_by=st.sampled_from(WokenBy)
@@ -73,14 +71,14 @@ def test_a_message_survives_the_way(message: SharedValue | Handshake | Report) -
 
 def test_names_of_the_fields_are_an_interface() -> None:
     assert json.loads(VALUE.encode()) == {"writer": "node1", "epoch": 1, "seq": 2, "t1_ns": 3}
-    full = SharedValue("node1", 1, 2, 3, 4, Follows("node2", 5, 6), "text")
+    full = SharedValue("node1", 1, 2, 3, 4, 5, "text")
     assert json.loads(full.encode()) == {
         "writer": "node1",
         "epoch": 1,
         "seq": 2,
         "t1_ns": 3,
         "error_ns": 4,
-        "follows": {"writer": "node2", "epoch": 5, "seq": 6},
+        "before": 5,
         "payload": "text",
     }
     assert json.loads(HANDSHAKE.encode()) == {
@@ -147,7 +145,7 @@ def test_names_of_the_keys_are_an_interface() -> None:
         (b'{"writer":"a","epoch":1,"seq":1,"t1_ns":9223372036854775808}', "Expected `int` <= .*t1_ns"),
         (b'{"writer":"a","epoch":1,"seq":1,"t1_ns":1e400}', "t1_ns"),
         (b'{"writer":"a","epoch":1,"seq":1,"t1_ns":1,"error_ns":-1}', "Expected `int` >= 0.*error_ns"),
-        (b'{"writer":"a","epoch":1,"seq":1,"t1_ns":1,"follows":{"writer":"a"}}', "`epoch`.*follows"),
+        (b'{"writer":"a","epoch":1,"seq":1,"t1_ns":1,"before":-1}', "Expected `int` >= 0.*before"),
     ],
 )
 def test_malformed_value_says_why(raw: bytes | str, reason: str) -> None:

@@ -23,7 +23,7 @@ from keydb_observer.changes import Change
 from keydb_observer.figures import Figures
 from keydb_observer.listen_async import AsyncListener
 from keydb_observer.listen_sync import SyncListener
-from keydb_observer.messages import Follows, SharedValue
+from keydb_observer.messages import SharedValue
 from keydb_observer.resolution import resolve
 from keydb_observer.trouble import Backoff
 
@@ -85,7 +85,7 @@ class Storm:
         self.random = random.Random(seed)  # noqa: S311 - chance that can be had again
         self.admin = server.admin()
         self.epoch, self.seq, self.written = 1, 0, 0
-        self.follows: Follows | None = None
+        self.before = 0
         self.slowest_s = 0.0
         self.faults: dict[str, int] = {}
 
@@ -94,7 +94,7 @@ class Storm:
         for _ in range(count):
             self.seq += 1
             self.written += 1
-            value = SharedValue("storm", self.epoch, self.seq, time.time_ns(), follows=self.follows)
+            value = SharedValue("storm", self.epoch, self.seq, time.time_ns(), before=self.before)
             pipeline.set("shared_key", value.encode())
         pipeline.execute()
 
@@ -127,7 +127,7 @@ class Storm:
         )()
 
     def restart_writer(self) -> None:
-        self.follows = Follows("storm", self.epoch, self.seq)
+        self.before = self.written
         self.epoch, self.seq = self.epoch + 1, 0
         # It writes at least once, or nobody could know of it.
         self.write()

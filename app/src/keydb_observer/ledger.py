@@ -60,6 +60,7 @@ class Ledger:
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._last_seq: OrderedDict[_Epoch, int] = OrderedDict()
+        self._totals: dict[_Epoch, int] = {}
         self._current: _Epoch | None = None
         self._unread_events = 0
 
@@ -89,31 +90,30 @@ class Ledger:
         elif epoch == self._current:
             sighting = Sighting.NEXT
         else:
-            sighting, left_behind = Sighting.NEW_EPOCH, self._left_behind(value)
+            # Of an epoch that was left and comes back, what was before it is accounted for.
+            sighting, left_behind = Sighting.NEW_EPOCH, 0 if last_seq else self._left_behind(value)
             skipped += left_behind
         superseded = min(skipped, max(events + self._unread_events - has_own, 0))
         missed = skipped - superseded
         self._unread_events = 0
-        self._remember(epoch, value.seq)
+        self._remember(epoch, value)
         counts.read += 1
         counts.superseded += superseded
         counts.missed += missed
         return Entry(sighting, superseded, missed, left_behind)
 
     def _left_behind(self, value: SharedValue) -> int:
-        """How many writes of the epoch before this value's were never known."""
-        if value.follows is None:
+        """How many writes before this value's epoch were never known."""
+        if self._current is None or value.before <= self._totals[self._current]:
+            # Its writer knew of no more than is known here.
             return 0
-        epoch = (value.follows.writer, value.follows.epoch)
-        # Of an epoch that came and went unseen, all of it.
-        unknown = value.follows.seq - self._last_seq.get(epoch, 0)
-        if unknown > 0:
-            self._remember(epoch, value.follows.seq)
-        return max(unknown, 0)
+        return value.before - max(total for total in self._totals.values() if total <= value.before)
 
-    def _remember(self, epoch: _Epoch, seq: int) -> None:
+    def _remember(self, epoch: _Epoch, value: SharedValue) -> None:
         self._current = epoch
-        self._last_seq[epoch] = seq
+        self._last_seq[epoch] = value.seq
         self._last_seq.move_to_end(epoch)
+        self._totals[epoch] = value.total
         if len(self._last_seq) > self.REMEMBERED_EPOCHS:
-            self._last_seq.popitem(last=False)
+            forgotten, _ = self._last_seq.popitem(last=False)
+            del self._totals[forgotten]

@@ -86,7 +86,7 @@ class LoadConnection(asyncio.Protocol):
             raise self.error
 
     def _greet(self, data: bytes) -> None:
-        self._stream.take(data)
+        self._stream.take(data, len(data))
 
     def attach(self, take: Callable[[bytes], None], on_change: Callable[[], None]) -> None:
         """``take`` gets what arrives from now on.

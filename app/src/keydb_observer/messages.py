@@ -47,20 +47,13 @@ class WokenBy(str, enum.Enum):
     SUBSCRIPTION = "subscription"
 
 
-class Follows(msgspec.Struct, frozen=True):
-    """The last write before an epoch, as its writer found it on starting."""
-
-    writer: _Name
-    epoch: _Positive
-    seq: _Positive
-
-
 class SharedValue(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value of an observed key.
 
     ``epoch`` is the Unix time in ns at which the writer started, ``seq`` counts its writes of this key from 1, and
     ``t1_ns`` is the writer's clock (Unix time in ns) right before this write. ``error_ns`` is how far that clock may be
-    off (None: unknown). ``follows`` lets writes be counted across a writer's restart. ``payload`` is the user's own.
+    off (None: unknown). ``before`` is how many writes of the key there were before this epoch, as far as its writer
+    knows, so that they can be counted across its restarts. ``payload`` is the user's own.
     """
 
     writer: _Name
@@ -68,8 +61,13 @@ class SharedValue(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: _Positive
     t1_ns: _Positive
     error_ns: _Count | None = None
-    follows: Follows | None = None
+    before: _Count = 0
     payload: str = ""
+
+    @property
+    def total(self) -> int:
+        """How many writes of the key there were up to this one, as far as its writer knows."""
+        return self.before + self.seq
 
     def encode(self) -> bytes:
         """One line of JSON."""

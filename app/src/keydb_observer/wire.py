@@ -184,14 +184,18 @@ class Stream:
         """What to send into a silence; nothing if there is none. Raises SilentNodeError."""
         return self.ask(_PING, _or_raise) if self.watchdog.wants_ping() else b""
 
-    def take(self, data: bytes) -> None:
-        """Takes apart what arrived. Raises what a callback raises, and redis-py's errors."""
+    def take(self, data: bytes | bytearray, length: int) -> None:
+        """Takes apart the first ``length`` bytes, which arrived just now.
+
+        Raises what a callback raises, and redis-py's errors.
+        """
         seen = Instant.now()
         self.watchdog.heard()
-        self._bytes_since_reply += len(data)
+        self._bytes_since_reply += length
         reader, on_event = self._reader, self._on_event
         try:
-            reader.feed(data)
+            # Its annotation allows for bytes only; it takes any buffer.
+            reader.feed(cast("bytes", data), 0, length)
             while (item := reader.gets()) is not False:
                 if type(item) is hiredis.PushNotification:
                     if item[0] in _EVENTS:
@@ -283,19 +287,24 @@ class Link:
         self._socket.settimeout(self._timeout)
         if not data:
             raise self.stream.ended()
-        self.stream.take(data)
+        self.stream.take(data, len(data))
 
     def close(self) -> None:
         """Closes it without a goodbye, for which a node that hangs would have to be waited for."""
         self._socket.close()
 
 
-class AsyncLink(asyncio.Protocol):
-    """The same for asyncio. ``await AsyncLink.connect(…)`` makes one."""
+class AsyncLink(asyncio.BufferedProtocol):
+    """The same for asyncio. ``await AsyncLink.connect(…)`` makes one.
+
+    It has one buffer to read into. A plain protocol is given a new one of 256 KiB for each read, which the C library
+    maps and unmaps, and that alone takes longer than all that is done with an event.
+    """
 
     def __init__(self, node: Node, settings: Settings, on_event: OnEvent) -> None:
         self.node = node
         self.stream = Stream(on_event, settings.timeout)
+        self._buffer = bytearray(_CHUNK)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._has_arrived = False
@@ -338,10 +347,14 @@ class AsyncLink(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         _tune(transport.get_extra_info("socket"))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's guess is not needed
+        """Called by asyncio."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by asyncio."""
         try:
-            self.stream.take(data)
+            self.stream.take(self._buffer, nbytes)
         except Exception as error:  # asyncio would only log it; whoever waits has to know
             self._fail(error)
         self._has_arrived = True

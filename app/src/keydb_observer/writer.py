@@ -15,7 +15,7 @@ from keydb_observer.duration import seconds_text
 from keydb_observer.handshakes import Rounds
 from keydb_observer.inbox import Inbox, Reading, Watched
 from keydb_observer.journal import fields
-from keydb_observer.messages import HANDSHAKE_PREFIX, Follows, Handshake, MalformedError, SharedValue, WokenBy
+from keydb_observer.messages import HANDSHAKE_PREFIX, Handshake, MalformedError, SharedValue, WokenBy
 from keydb_observer.metrics import Snapshot
 from keydb_observer.nodes import Node
 from keydb_observer.recorder import Recorder
@@ -43,7 +43,7 @@ class Writer:
         self._clock_error = clock_error
         self._epoch = time.time_ns()
         self._seq = 0
-        self._follows: Follows | None = None
+        self._before = 0
         self._rounds = Rounds(settings.name, self._epoch)
         self._write_node = settings.write_node or settings.read_node
         self._client = async_client(self._write_node, settings)
@@ -132,7 +132,7 @@ class Writer:
             if not is_wrong_type(error):
                 raise
             return "over a foreign value (it is not a string)"
-        self._follows = Follows(value.writer, value.epoch, value.seq)
+        self._before = value.total
         age = seconds_text(time.time_ns() - value.t1_ns)
         return f"after seq {value.seq} of writer {value.writer} epoch {value.epoch}, written {age} seconds before"
 
@@ -141,7 +141,7 @@ class Writer:
         await self._client.ping()
         error_ns = self._clock_error()
         written = Instant.now()
-        value = SharedValue(self._settings.name, self._epoch, self._seq + 1, written.time_ns, error_ns, self._follows)
+        value = SharedValue(self._settings.name, self._epoch, self._seq + 1, written.time_ns, error_ns, self._before)
         self._rounds.wrote(value, written)
         try:
             await self._client.set(self._settings.key, value.encode())
