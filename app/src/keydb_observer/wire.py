@@ -184,7 +184,7 @@ class Stream:
         """What to send into a silence; nothing if there is none. Raises SilentNodeError."""
         return self.ask(_PING, _or_raise) if self.watchdog.wants_ping() else b""
 
-    def take(self, data: bytes | bytearray, length: int) -> None:
+    def take(self, data: bytes | memoryview, length: int) -> None:
         """Takes apart the first ``length`` bytes, which arrived just now.
 
         Raises what a callback raises, and redis-py's errors.
@@ -304,7 +304,8 @@ class AsyncLink(asyncio.BufferedProtocol):
     def __init__(self, node: Node, settings: Settings, on_event: OnEvent) -> None:
         self.node = node
         self.stream = Stream(on_event, settings.timeout)
-        self._buffer = bytearray(_CHUNK)
+        # A view: with TLS asyncio reads one record after the other into slices of it, and those of bytes are copies.
+        self._buffer = memoryview(bytearray(_CHUNK))
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._has_arrived = False
@@ -347,7 +348,7 @@ class AsyncLink(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
         _tune(transport.get_extra_info("socket"))
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's guess is not needed
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's guess is not needed
         """Called by asyncio."""
         return self._buffer
 
