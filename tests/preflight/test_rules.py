@@ -61,6 +61,8 @@ def test_directives_come_from_the_template_too() -> None:
         ("{{ ansible_facts.memtotal_mb }}", True),
         ("{{ ansible_memtotal_mb | default(0) }}", True),
         ("{{ through }}", True),
+        ("{{ through | human_to_bytes }}", True),
+        ("{{ other | human_to_bytes is truthy }}", False),
         ({"deep": ["{{ through }}"]}, True),
         ("{{ hostvars['pi2'].cluster_network_address }}", False),
         ("{{ hostvars['pi2'].ansible_facts.hostname }}", True),

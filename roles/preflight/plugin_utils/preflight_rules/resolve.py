@@ -24,7 +24,23 @@ from .specs import UNUSABLE, Option, checked, option_from_spec, unknown_group_pr
 # Roles that provision a node: what they require, every node must have.
 NODE_ROLES = ("preflight", "firewall", "pki", "keydb", "observers")
 _CONNECTION = ("ansible_host", "ansible_port", "ansible_connection")
-_PARSER = Environment(autoescape=True)
+
+
+class _EveryName(dict[str, Callable[..., Any]]):
+    """Has a filter or test of any name: Ansible's own are not Jinja's, and what they do is of no interest here."""
+
+    def get(self, _name: object, _default: object = None) -> Callable[..., Any]:
+        """Return a function, of which nothing but that it is there is looked at."""
+        return str
+
+
+def _parser() -> Environment:
+    parser = Environment(autoescape=True)
+    parser.filters, parser.tests = _EveryName(), _EveryName()
+    return parser
+
+
+_PARSER = _parser()
 
 
 @dataclass(frozen=True)
