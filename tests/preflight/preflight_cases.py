@@ -17,6 +17,8 @@ ARCHIVE = b"not really an archive, but it has a checksum"
 ARCHIVE_SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 OTHER_SHA256 = hashlib.sha256(b"another file").hexdigest()
 ALL_HOSTS = "all"
+USERS = ("replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify")
+PORTS = {"writer": 9611, "listener-sync": 9612, "listener-async": 9613}
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,16 @@ GOOD = (
     Case("secrets of an interrupted first run", _secrets(0o600)),
     Case("snapshots off and a directive of one's own", _everywhere(keydb_save=[], keydb_extra_config={"hz": 20})),
     Case("no observers", _no_observers),
+    Case(
+        "no figures of the writer, others elsewhere",
+        _everywhere(
+            observers_metrics_ports={"writer": 0, "listener-sync": 0, "listener-async": 1024}, observers_lines_up_to=0
+        ),
+    ),
+    Case(
+        "passwords of all users",
+        _everywhere(keydb_passwords={user: f"{PASSWORD}-{user}" for user in USERS}),
+    ),
 )
 
 WRONG = (
@@ -604,12 +616,71 @@ WRONG = (
     _wrong(
         "key of a handshake",
         _everywhere(observers_key="handshake:pi1:sync"),
-        ("observers_key", ALL_HOSTS, '"handshake:pi1:sync"', "does not start with handshake:"),
+        ("observers_key", ALL_HOSTS, '"handshake:pi1:sync"', "does not start with handshake: or observer:"),
+    ),
+    _wrong(
+        "key of a report",
+        _everywhere(observers_key="observer:pi1:sync"),
+        ("observers_key", ALL_HOSTS, '"observer:pi1:sync"', "does not start with handshake: or observer:"),
     ),
     _wrong(
         "key that is a pattern",
         _everywhere(observers_key="shared*"),
         ("observers_key", ALL_HOSTS, '"shared*"', "without *"),
+    ),
+    _wrong(
+        "negative rate of lines",
+        _everywhere(observers_lines_up_to=-1),
+        ("observers_lines_up_to", ALL_HOSTS, "-1", "0 to 1e+06 events/s"),
+    ),
+    _wrong(
+        "rate of lines that is a word",
+        _everywhere(observers_lines_up_to="all"),
+        ("observers_lines_up_to", ALL_HOSTS, '"all"', "a number"),
+    ),
+    _wrong(
+        "one port for all figures",
+        _everywhere(observers_metrics_ports=9611),
+        ("observers_metrics_ports", ALL_HOSTS, "9611", "a mapping"),
+    ),
+    _wrong(
+        "a port for figures is missing, and one is nobody's",
+        _everywhere(observers_metrics_ports={"writer": 9611, "listener-sync": 9612, "listener_async": 9613}),
+        ("observers_metrics_ports.listener_async", ALL_HOSTS, "listener_async", "listener-sync or listener-async"),
+        ("observers_metrics_ports.listener-async", ALL_HOSTS, "nothing", "a whole number"),
+    ),
+    _wrong(
+        "a port for figures that is a word",
+        _everywhere(observers_metrics_ports=PORTS | {"writer": "off"}),
+        ("observers_metrics_ports.writer", ALL_HOSTS, '"off"', "a whole number"),
+    ),
+    _wrong(
+        "ports for figures out of range",
+        _everywhere(observers_metrics_ports=PORTS | {"writer": 1023, "listener-async": 65536}),
+        ("observers_metrics_ports.writer", ALL_HOSTS, "1023", "0 for none, or 1024 to 65535"),
+        ("observers_metrics_ports.listener-async", ALL_HOSTS, "65536", "0 for none, or 1024 to 65535"),
+        ("firewall_cluster_tcp_ports[1]", "pc1", "65536", "1 to 65535"),
+    ),
+    _wrong(
+        "figures at the port of the engine",
+        _everywhere(keydb_port=9612),
+        ("observers_metrics_ports.listener-sync", ALL_HOSTS, "9612", "a port of its own"),
+    ),
+    _wrong(
+        "figures at the port of SSH",
+        _everywhere(observers_metrics_ports=PORTS | {"writer": 22}),
+        ("observers_metrics_ports.writer", ALL_HOSTS, "22", "0 for none, or 1024 to 65535"),
+        ("firewall_cluster_tcp_ports[1]", "pi1", "22", "any port but SSH's"),
+    ),
+    _wrong(
+        "figures at the port of a moved SSH",
+        _on("pi2", ansible_port=9613),
+        ("observers_metrics_ports.listener-async", "pi2", "9613", "a port of its own"),
+    ),
+    _wrong(
+        "one port for two observers' figures",
+        _everywhere(observers_metrics_ports=PORTS | {"listener-async": 9612}),
+        ("observers_metrics_ports.listener-async", ALL_HOSTS, "9612", "a port of its own"),
     ),
     # --- several at once, on a part of the hosts ---
     _wrong(

@@ -15,6 +15,7 @@ sys.path[:0] = [
     str(_REPOSITORY / "roles" / "keydb" / "module_utils"),
     str(_REPOSITORY / "roles" / "preflight" / "plugin_utils"),
     str(_REPOSITORY / "playbooks" / "filter_plugins"),
+    str(_REPOSITORY / "app" / "src"),
 ]
 
 import keydb_node  # noqa: E402 - it follows the path

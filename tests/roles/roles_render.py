@@ -28,6 +28,10 @@ FACTS = {
     "virtualization_type": "kvm",
 }
 OTHER_ROLES = ("firewall", "observers")
+SOURCE = {"files": [{"path": "/app/src/a.py", "checksum": "0" * 64}]}
+METRICS_PORTS = yaml.safe_load((ROLES / "observers" / "defaults" / "main.yml").read_text("utf-8"))[
+    "observers_metrics_ports"
+]
 CONFIG = ("keydb.conf", "replication-auth.conf", "users.acl", "sysctl.conf")
 
 
@@ -65,7 +69,7 @@ def _play(build: dict[str, Any]) -> list[dict[str, Any]]:
             "name": "Fill in the templates",
             "hosts": "keydb_nodes",
             "gather_facts": False,
-            "vars": {"__keydb_build": build, "__observers_source": {"files": [{"path": "a.py", "checksum": "0" * 64}]}},
+            "vars": {"__keydb_build": build, "observers_source_dir": "/app", "__observers_source": SOURCE},
             "tasks": [
                 {"name": "Have facts", "ansible.builtin.set_fact": {**FACTS, "cacheable": True}},
                 {

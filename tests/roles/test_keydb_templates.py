@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from roles_render import NODES, Rendered, render
+import tomllib
+import yaml
+from keydb_observer.resolution import ALL_OPTIONS
+from roles_render import METRICS_PORTS, NODES, ROLES, Rendered, render
 
 MIB = 1 << 20
 HOSTS = {f"node{number}": {"cluster_network_address": f"10.77.0.1{number}"} for number in (1, 2, 3)}
@@ -111,6 +116,8 @@ def overridden(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
             "keydb_port": 7000,
             "observers_key": "other_key",
             "observers_interval": 0.5,
+            "observers_lines_up_to": 0,
+            "observers_metrics_ports": {"writer": 9001, "listener-sync": 0, "listener-async": 9003},
         },
         hosts,
         limit="node2",
@@ -152,7 +159,8 @@ def test_what_the_inventory_gives_counts(overridden: dict[str, Rendered]) -> Non
     assert "vm.swappiness = 1" in node.files["sysctl.conf"]
     assert "other_key" in node.files["users.acl"]
     assert "shared_key" not in node.files["users.acl"]
-    assert 'key = "other_key"\ninterval = 0.5' in node.files["observer.toml"]
+    said = tomllib.loads(node.files["observer.toml"])
+    assert (said["key"], said["interval"], said["lines-up-to"]) == (["other_key"], 0.5, 0)
 
 
 def test_a_given_password_is_used_and_none_is_in_the_configuration(overridden: dict[str, Rendered]) -> None:
@@ -187,17 +195,21 @@ def test_a_unit_may_write_its_data_and_talk_to_the_cluster_network_only(
     assert "ReadWritePaths=/srv/ssd/keydb" in own
     assert not any(line.startswith("StateDirectory=") for line in own)
     assert f"LimitNOFILE={99 + 1024}" in own
-    for unit in (usual, own, *(text.splitlines() for text in rendered["keydb"]["node1"].units.values())):
+    observers = [text.splitlines() for text in rendered["keydb"]["node1"].units.values()]
+    assert observers
+    for unit in (usual, own, *observers):
         assert "ProtectSystem=strict" in unit
         assert "IPAddressDeny=any" in unit
-        assert [line for line in unit if line.startswith("IPAddressAllow=")] == ["IPAddressAllow=10.77.0.0/24"]
+        # Observers ask this host's chronyd how far its clock may be off.
+        allowed = "10.77.0.0/24 localhost" if unit in observers else "10.77.0.0/24"
+        assert [line for line in unit if line.startswith("IPAddressAllow=")] == [f"IPAddressAllow={allowed}"]
 
 
 def test_the_firewall_knows_port_network_and_further_rules(
     overridden: dict[str, Rendered], rendered: Renderings
 ) -> None:
     usual, own = (each.files["keydb-cluster.nft"] for each in (rendered["keydb"]["node1"], overridden["node2"]))
-    assert "tcp dport { 6379 } jump cluster_only" in usual
+    assert "tcp dport { 6379, 9611 } jump cluster_only" in usual
     assert "ip saddr 10.77.0.0/24 ip daddr 10.77.0.11 fib saddr . iif oif exists accept" in usual
     assert own.index("tcp dport 9121 accept") < own.index("tcp dport { 7000 } jump cluster_only")
     # Ours is declared, deleted and made anew, in one transaction; nobody else's is mentioned.
@@ -205,11 +217,31 @@ def test_the_firewall_knows_port_network_and_further_rules(
     assert not re.search(r"^\s*flush", usual, re.MULTILINE)
 
 
+def test_figures_are_served_on_the_cluster_network_only_and_the_firewall_knows_where(
+    overridden: dict[str, Rendered], rendered: Renderings
+) -> None:
+    """Of the observers that are on a host, each at its port."""
+    for number, (name, port) in enumerate(METRICS_PORTS.items(), start=1):
+        node = rendered["keydb"][f"node{number}"]
+        (unit,) = node.units.values()
+        assert f" --metrics 10.77.0.1{number}:{port} " in unit, name
+        assert f"tcp dport {{ 6379, {port} }} jump" in node.files["keydb-cluster.nft"]
+    assert "--metrics" not in overridden["node2"].units["observer-listener-sync"]
+    # Where the inventory says nothing: one role does not see another one's defaults.
+    variables = yaml.safe_load((ROLES / "firewall" / "vars" / "main.yml").read_text("utf-8"))
+    (assumed,) = re.findall(r"observers_metrics_ports \| default\((\{.*?\})\)", variables["_firewall_metrics_ports"])
+    assert ast.literal_eval(assumed) == METRICS_PORTS
+
+
 def test_the_users_of_the_acl(rendered: Renderings) -> None:
     lines = rendered["keydb"]["node1"].files["users.acl"].splitlines()
     assert lines[0] == "user default off resetpass resetkeys resetchannels -@all"
     users = {line.split()[1]: line.split()[2:] for line in lines[1:] if line}
-    assert set(users) == {"replication", "writer", "listener_sync", "listener_async", "health", "operator", "verify"}
+    assert set(users) == {
+        *("replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify")
+    }
+    specs = yaml.safe_load((ROLES / "keydb" / "meta" / "argument_specs.yml").read_text("utf-8"))
+    assert set(specs["argument_specs"]["main"]["options"]["keydb_passwords"]["options"]) == set(users)
     too_much = {"nopass", "allkeys", "allchannels", "+@all", "&*", "+@dangerous", "+@admin", "+@write"}
     for name, rules in users.items():
         assert rules[0] == "on"
@@ -221,6 +253,13 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
         "&__keyspace@0__:shared_key",
         "~shared_key",
         "~handshake:*:sync",
+        "~observer:*:sync",
+    ]
+    assert [rule for rule in users["load"] if rule[0] in "~&"] == [
+        "&__keyspace@0__:load:*",
+        "~load:*",
+        "~handshake:*:load:*",
+        "~observer:*",
     ]
     assert not {"+set", "+del", "+subscribe"} & set(users["health"])
     assert not [rule for rule in users["operator"] if rule in ("+set", "+config|set", "+debug", "+shutdown", "+acl")]
@@ -240,14 +279,29 @@ def test_each_observer_is_where_its_group_says(rendered: Renderings) -> None:
     }
 
 
-def test_where_observers_write(rendered: Renderings) -> None:
-    def targets(engine: str) -> list[str]:
-        return [
-            re.findall(r'write-node = "(.*)"', node.files["observer.toml"])[0] for node in rendered[engine].values()
-        ]
+def test_where_observers_listen_and_write(rendered: Renderings) -> None:
+    """To their own node first. Answers go to the node that is listened to, or to the primary where there is one."""
 
-    assert targets("keydb") == ["10.77.0.11:6379", "10.77.0.12:6379", "10.77.0.13:6379"]
-    assert targets("valkey") == ["10.77.0.11:6379"] * 3
+    def said(engine: str) -> list[dict[str, Any]]:
+        return [tomllib.loads(node.files["observer.toml"]) for node in rendered[engine].values()]
+
+    for engine in ("keydb", "valkey"):
+        assert [each["node"][0] for each in said(engine)] == [
+            f"{name}={variables['cluster_network_address']}:6379" for name, variables in HOSTS.items()
+        ]
+        assert all(len(each["node"]) == len(HOSTS) for each in said(engine))
+    assert [each.get("write-node") for each in said("keydb")] == [None] * 3
+    assert [each.get("write-node") for each in said("valkey")] == ["10.77.0.11:6379"] * 3
+
+
+def test_what_the_program_is_told_it_understands(rendered: Renderings, overridden: dict[str, Rendered]) -> None:
+    """Every option of the configuration and of the units' command lines."""
+    known = {option.name for option in ALL_OPTIONS}
+    for node in (*rendered["keydb"].values(), *rendered["valkey"].values(), *overridden.values()):
+        assert set(tomllib.loads(node.files["observer.toml"])) <= known
+        for unit in node.units.values():
+            (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+            assert set(re.findall(r" --([a-z-]+)", command)) <= known | {"config"}
 
 
 def test_no_password_is_in_a_unit(rendered: Renderings) -> None:

@@ -27,9 +27,11 @@ class Range:
         return f"{bounds} {self.unit}".rstrip()
 
 
-# A node's unit runs without capabilities, so it cannot bind a port below 1024.
+# A node's units run without capabilities, so they cannot bind a port below 1024.
+PORTS = Range(1024, 65535)
+
 RANGES: Mapping[str, Range] = {
-    "keydb_port": Range(1024, 65535),
+    "keydb_port": PORTS,
     "keydb_server_threads": Range(1, 64, "threads"),
     "keydb_maxmemory_mb": Range(64, None, "MB"),
     "keydb_repl_backlog_mb": Range(1, None, "MB"),
@@ -41,6 +43,7 @@ RANGES: Mapping[str, Range] = {
     "pki_certificate_days": Range(1, 36_500, "days"),
     "pki_renew_before_days": Range(1, 36_500, "days"),
     "observers_interval": Range(0.01, 86_400, "s"),
+    "observers_lines_up_to": Range(0, 1_000_000, "events/s"),
     "preflight_min_free_mb": Range(0, None, "MB"),
     "preflight_max_clock_skew": Range(0.1, 86_400, "s"),
 }
