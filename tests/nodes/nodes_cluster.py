@@ -41,6 +41,7 @@ OBSERVERS = {
     "observer-listener-async": ("observer_listener_async", "listener_async"),
 }
 """Unit of an observer: the inventory's group that has it, and the engine's user that it is."""
+LISTENERS = ("observer-listener-sync", "observer-listener-async")
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,15 @@ class Cluster:
         """Seconds between two writes."""
         return float(self.variables.get("observers_interval", 10))
 
+    def metrics_port(self, unit: str) -> int:
+        """Where an observer serves its figures."""
+        defaults = {"writer": 9611, "listener-sync": 9612, "listener-async": 9613}
+        return int(self.variables.get("observers_metrics_ports", defaults)[unit.removeprefix("observer-")])
+
+    def ports_of(self, node: Node) -> list[int]:
+        """TCP ports of a node that are for the cluster network only."""
+        return [self.port, *(self.metrics_port(unit) for unit in node.observers)]
+
     @property
     def primary(self) -> str:
         """The one node that takes writes, where there is only one."""
@@ -146,6 +156,11 @@ class Cluster:
 
     def is_writable(self, node: Node) -> bool:
         return self.engine.is_mesh or node.name == self.primary
+
+    def next_to(self, node: Node) -> Node:
+        """Another node."""
+        names = list(self.nodes)
+        return self.nodes[names[(names.index(node.name) + 1) % len(names)]]
 
     def links_of(self, node: Node) -> int:
         """Replication links that the node's status must show as up."""

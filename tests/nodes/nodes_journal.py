@@ -8,7 +8,8 @@ from typing import Any
 NS = 1_000_000_000
 READ = re.compile(
     r"(?P<listener>listener-a?sync) read (?P<key>\S+): writer timestamp (?P<t1>\d{10}\.\d{9}) seq (?P<seq>\d+), "
-    r"Time difference: (?P<difference>\d+\.\d{6}) seconds"
+    r"Time difference: (?P<difference>\d+\.\d{6}) seconds, value after (?P<value_difference>\d+\.\d{6}) seconds, "
+    r"clock error (?P<clock_error>unknown|\d+\.\d{6} seconds)(?P<remark>, below the clock error)?"
 )
 WROTE = re.compile(r"writer wrote (?P<key>\S+): timestamp (?P<t1>\d{10}\.\d{9}) seq (?P<seq>\d+)")
 ANSWERED = re.compile(

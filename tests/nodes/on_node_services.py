@@ -7,9 +7,11 @@ import json
 import os
 import pwd
 import re
+import signal
 import stat
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,36 @@ def observer_status() -> dict[str, Any]:
         env={"PATH": os.defpath},
     )
     return {"exit_code": done.returncode, "status": json.loads(done.stdout or "null"), "said": done.stderr}
+
+
+def fetch(url: str) -> dict[str, Any]:
+    """Status, type and text of what is served there."""
+    # Not by any proxy that this node may have for other things.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=5) as answer:
+        return {"status": answer.status, "type": answer.headers["Content-Type"], "text": answer.read().decode()}
+
+
+def load_and_listen(listen_to: str, write_to: str, rate: float, keys: int, seconds: float) -> dict[str, Any]:
+    """What keydb-observer load says, as JSON, and the lines of a listener to what it writes. Nodes as NAME=HOST:PORT.
+
+    Both are the user load. The listener has a name of its own, so that it is not taken for this host's.
+    """
+    common = ["/usr/local/bin/keydb-observer", "--config", "/etc/keydb-observer/observer.toml", "--username", "load"]
+    common += ["--password-file", "/etc/keydb-observer/credentials/load", "--name", "nodes-test"]
+    listen = [*common, "listen", "--mode", "async", "--key", "load:*", "--node", listen_to]
+    load = [*common, "load", "--rate", str(rate), "--keys", str(keys), "--duration", str(seconds), "--output", "-"]
+    load += ["--node", write_to, "--write-node", write_to.partition("=")[2]]
+    environment = {"PATH": os.defpath}
+    with subprocess.Popen(listen, stderr=subprocess.PIPE, text=True, env=environment) as listener:
+        try:
+            time.sleep(3)
+            loaded = subprocess.run(load, capture_output=True, text=True, check=False, env=environment)
+            time.sleep(3)
+        finally:
+            listener.send_signal(signal.SIGINT)
+        _, lines = listener.communicate(timeout=10)
+    return {"result": json.loads(loaded.stdout or "null"), "said": loaded.stderr, "listener": lines.splitlines()}
 
 
 def kill_server() -> dict[str, str]:

@@ -11,10 +11,31 @@ testinfra_hosts = ["ansible://keydb_nodes"]
 SHARED, EVENTS = "shared_key", "__keyspace@0__:"
 
 ALLOWED = {
-    "writer": [["GET", SHARED], ["GET", "handshake:nowhere:sync"]],
-    "listener_sync": [["GET", SHARED], ["GET", "handshake:nowhere:sync"], ["SUBSCRIBE", EVENTS + SHARED]],
-    "listener_async": [["GET", SHARED], ["GET", "handshake:nowhere:async"], ["SUBSCRIBE", EVENTS + SHARED]],
-    "health": [["PING"], ["INFO"], ["GET", SHARED], ["GET", "handshake:nowhere:sync"]],
+    "writer": [
+        ["HELLO", "3"],
+        ["GET", SHARED],
+        ["MGET", "handshake:nowhere:sync", "handshake:nowhere:async:load:0"],
+        ["PSUBSCRIBE", EVENTS + "handshake:*"],
+    ],
+    "listener_sync": [
+        ["HELLO", "3"],
+        ["MGET", SHARED, "handshake:nowhere:sync", "observer:nowhere:sync"],
+        ["SUBSCRIBE", EVENTS + SHARED],
+    ],
+    "listener_async": [
+        ["HELLO", "3"],
+        ["MGET", SHARED, "handshake:nowhere:async", "observer:nowhere:async"],
+        ["SUBSCRIBE", EVENTS + SHARED],
+    ],
+    "load": [
+        ["HELLO", "3"],
+        ["INFO"],
+        ["WAIT", "0", "1"],
+        ["MGET", "load:nothing", "handshake:nowhere:async:load:nothing", "observer:nowhere:async"],
+        ["SUBSCRIBE", EVENTS + "load:nothing"],
+        ["PSUBSCRIBE", EVENTS + "load:*"],
+    ],
+    "health": [["PING"], ["INFO"], ["GET", SHARED], ["GET", "handshake:nowhere:sync"], ["GET", "observer:x:sync"]],
     "operator": [["GET", "anything"], ["CONFIG", "GET", "maxmemory"], ["ACL", "WHOAMI"], ["SCAN", "0"]],
     "verify": [["GET", "verify:nothing"], ["SUBSCRIBE", EVENTS + "verify:nothing"]],
     "replication": [["PING"], ["REPLCONF", "listening-port", "1"]],
@@ -50,6 +71,8 @@ FORBIDDEN = {
     "listener_sync": [
         ["SET", "handshake:x:async", "x"],
         ["GET", "handshake:x:async"],
+        ["SET", "observer:x:async", "x"],
+        ["MSET", "handshake:x:sync", "x", "verify:x", "x"],
         ["SUBSCRIBE", EVENTS + "handshake:x:async"],
         ["PSUBSCRIBE", EVENTS + "*"],
         ["PUBLISH", EVENTS + SHARED, "x"],
@@ -58,13 +81,26 @@ FORBIDDEN = {
     "listener_async": [
         ["SET", "handshake:x:sync", "x"],
         ["GET", "handshake:x:sync"],
+        ["SET", "observer:x:sync", "x"],
+        ["MSET", "handshake:x:async", "x", "verify:x", "x"],
         ["SUBSCRIBE", EVENTS + "handshake:x:sync"],
         ["PSUBSCRIBE", EVENTS + "*"],
         ["PUBLISH", EVENTS + SHARED, "x"],
         ["CONFIG", "GET", "masterauth"],
     ],
+    "load": [
+        ["GET", SHARED],
+        ["SET", SHARED, "x"],
+        ["SET", "handshake:x:sync", "x"],
+        ["MSET", "load:x", "x", "verify:x", "x"],
+        ["SUBSCRIBE", EVENTS + SHARED],
+        ["PSUBSCRIBE", EVENTS + "*"],
+        ["PUBLISH", EVENTS + "load:x", "x"],
+        ["CONFIG", "GET", "masterauth"],
+    ],
     "health": [
         ["SET", SHARED, "x"],
+        ["SET", "observer:x:sync", "x"],
         ["SET", "handshake:x:sync", "x"],
         ["GET", "verify:x"],
         ["SUBSCRIBE", EVENTS + SHARED],
@@ -118,7 +154,7 @@ def test_each_user_may_do_what_it_is_for(cluster: Cluster, node: Node) -> None:
     )
     told = [f"{user} {' '.join(command)}: {answer}" for (user, command), answer in zip(attempts, answers, strict=True)]
     assert len(told) == sum(map(len, ALLOWED.values()))
-    assert [each for each, answer in zip(told, answers, strict=True) if answer[0] not in "+$*"] == []
+    assert [each for each, answer in zip(told, answers, strict=True) if answer[0] not in "+$*%:>"] == []
 
 
 @pytest.mark.parametrize("user", FORBIDDEN)

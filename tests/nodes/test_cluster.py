@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import on_node_engine
 import on_node_services
 import pytest
-from nodes_cluster import OBSERVERS, Cluster, Node
+from nodes_cluster import LISTENERS, OBSERVERS, Cluster, Node
+from nodes_journal import READ
 
 testinfra_hosts = ["ansible://keydb_nodes"]
 
@@ -50,12 +52,37 @@ def test_status_knows_that_all_is_well(cluster: Cluster, answer: dict[str, Any])
         ]
 
 
-def test_status_knows_the_listeners_figures(cluster: Cluster, answer: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def answer_after_an_event(cluster: Cluster, node: Node) -> dict[str, Any]:
+    """The same, once both listeners have read a write that an event told of, and have reported that."""
+    wait = 2 * cluster.interval + 10
+    for unit in LISTENERS:
+        for listening in cluster.with_observer(unit):
+            listening.ask(
+                on_node_services.wait_for_lines,
+                timeout=wait + 30,
+                unit=unit,
+                pattern=READ.pattern,
+                lines=1,
+                wait=wait,
+            )
+    # They report once a second, and a report has to replicate.
+    time.sleep(3)
+    said: dict[str, Any] = node.ask(on_node_services.observer_status)
+    return said
+
+
+def test_status_knows_the_listeners_figures(cluster: Cluster, answer_after_an_event: dict[str, Any]) -> None:
+    answer = answer_after_an_event
     observers = {each["name"]: each for entry in answer["status"]["nodes"] for each in entry["observers"]}
+    where = {each["name"]: entry["node"] for entry in answer["status"]["nodes"] for each in entry["observers"]}
     assert set(observers) == {unit.removeprefix("observer-") for unit in OBSERVERS}
-    for name in ("listener-sync", "listener-async"):
+    for name in (unit.removeprefix("observer-") for unit in LISTENERS):
         figures = observers[name]
-        assert figures["count"] > 0
-        assert 0 < figures["p50_ns"] <= figures["p99_ns"] <= figures["max_ns"]
+        assert (figures["follows"], figures["stale"], figures["error_ns"]) == (where[name], False, None)
+        assert figures["counts"]["read"] >= figures["run"]["count"] >= figures["minute"]["count"]
+        run = figures["run"]
+        assert run["count"] > 0
+        assert 0 < run["p50_ns"] <= run["p90_ns"] <= run["p99_ns"] <= run["p999_ns"] <= run["max_ns"]
         assert abs(figures["seq"] - observers["writer"]["seq"]) <= 1
         assert 0 <= figures["age_ns"] < 3 * cluster.interval * 1e9

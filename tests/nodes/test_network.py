@@ -1,4 +1,4 @@
-"""The engine's port: where it is open, from where it can be reached, and that nobody else's rules suffer."""
+"""The ports of engine and observers: from where they can be reached, and that nobody else's rules suffer."""
 
 from __future__ import annotations
 
@@ -20,29 +20,42 @@ def test_the_engine_listens_on_the_cluster_network_only(cluster: Cluster, node: 
     assert node.ask(on_node_services.listening_of, program=cluster.engine.program) == [own]
 
 
-def test_the_controller_cannot_reach_it(cluster: Cluster, node: Node) -> None:
+def test_the_observers_serve_their_figures_on_the_cluster_network_only(cluster: Cluster, node: Node) -> None:
+    for unit in node.observers:
+        port = cluster.metrics_port(unit)
+        assert node.ask(on_node_services.listening_on, port=port) == [f"{node.address}:{port}"]
+
+
+def test_the_controller_cannot_reach_them(cluster: Cluster, node: Node) -> None:
     """Over the management network it reaches SSH, or nothing here would run, and nothing else of ours."""
-    with pytest.raises(OSError, match=r"timed out|refused"):
-        socket.create_connection((node.management_address, cluster.port), timeout=1)
+    for port in cluster.ports_of(node):
+        with pytest.raises(OSError, match=r"timed out|refused"):
+            socket.create_connection((node.management_address, port), timeout=1)
 
 
-def test_only_the_cluster_network_leads_to_it(cluster: Cluster, node: Node) -> None:
-    names = list(cluster.nodes)
-    other = cluster.nodes[names[(names.index(node.name) + 1) % len(names)]]
-    before = node.ask(on_node_firewall.dropped)
-    outcomes = other.ask(
-        on_node_firewall.try_ways,
-        target=node.address,
-        via=node.management_address,
-        port=cluster.port,
-        own=other.address,
-        own_management=other.management_address,
-    )
-    assert outcomes.pop("cluster network") == "connected"
-    assert len(outcomes) == 3
-    assert {way: outcome for way, outcome in outcomes.items() if outcome == "connected"} == {}
-    # The management address and the management network at least come as far as our table.
-    assert node.ask(on_node_firewall.dropped) - before >= 2
+def test_only_the_cluster_network_leads_to_them(cluster: Cluster, node: Node) -> None:
+    other = cluster.next_to(node)
+    for port in cluster.ports_of(node):
+        before = node.ask(on_node_firewall.dropped)
+        outcomes = other.ask(
+            on_node_firewall.try_ways,
+            target=node.address,
+            via=node.management_address,
+            port=port,
+            own=other.address,
+            own_management=other.management_address,
+        )
+        assert outcomes.pop("cluster network") == "connected", port
+        assert len(outcomes) == 3
+        assert {way: outcome for way, outcome in outcomes.items() if outcome == "connected"} == {}, port
+        # The management address and the management network at least come as far as our table.
+        assert node.ask(on_node_firewall.dropped) - before >= 2, port
+
+
+def test_the_table_closes_the_ports_that_are_served_and_no_others(cluster: Cluster, node: Node) -> None:
+    ports = ", ".join(map(str, sorted(cluster.ports_of(node))))
+    rules = node.ask(on_node_firewall.rules, table=OURS)
+    assert [rule for rule in rules if "dport" in rule] == [f"tcp dport {{ {ports} }} jump cluster_only"]
 
 
 def test_another_table_outlives_our_unit(node: Node) -> None:

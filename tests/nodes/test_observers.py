@@ -8,13 +8,13 @@ from typing import Any
 
 import on_node_services
 import pytest
-from nodes_cluster import OBSERVERS, Cluster, Node
+from nodes_cluster import LISTENERS, OBSERVERS, Cluster, Node
 from nodes_journal import ANSWERED, NS, READ, WROTE, fields_of, nanoseconds
 
 testinfra_hosts = ["ansible://keydb_nodes"]
 
-LISTENERS = ["observer-listener-sync", "observer-listener-async"]
 LINES = 4
+NS_PER_MILLISECOND = 1_000_000
 
 
 def lines_of(
@@ -47,8 +47,12 @@ def test_a_listeners_line_and_fields_say_the_same(cluster: Cluster, unit: str) -
         assert fields["EPOCH"] < fields["T1_NS"]
         assert fields["DIFFERENCE_NS"] == fields["T2_NS"] - fields["T1_NS"]
         assert abs(nanoseconds(match["difference"]) - fields["DIFFERENCE_NS"]) <= 500
+        assert abs(nanoseconds(match["value_difference"]) - fields["VALUE_DIFFERENCE_NS"]) <= 500
         # The nodes under test share one clock, so that a difference is a delay, and it is one of a network.
-        assert 0 < fields["DIFFERENCE_NS"] < 5 * NS
+        assert 0 < fields["DIFFERENCE_NS"] < fields["VALUE_DIFFERENCE_NS"] < 5 * NS
+        # There is no chrony on them, and what nobody knows is not zero.
+        assert match["clock_error"] == fields["CLOCK_ERROR_NS"] == "unknown"
+        assert fields["WITHIN_CLOCK_ERROR"] == 0
 
 
 @pytest.mark.parametrize("unit", LISTENERS)
@@ -81,7 +85,11 @@ def test_the_writer_sees_both_listeners_answer_every_write(cluster: Cluster) -> 
         assert match["listener"] == fields["LISTENER"]
         assert match["host"] == fields["HOST"] == hosts[match["listener"]]
         assert int(match["seq"]) == fields["SEQ"]
-        assert fields["ROUND_TRIP_NS"] == (fields["T4_NS"] - fields["T1_NS"]) - (fields["T3_NS"] - fields["T2_NS"])
+        # Both parts are taken on monotonic clocks, and here the clocks of the day agree with them.
+        by_time_of_day = (fields["T4_NS"] - fields["T1_NS"]) - (fields["T3_NS"] - fields["T2_NS"])
+        assert fields["ROUND_TRIP_NS"] == pytest.approx(by_time_of_day, abs=NS_PER_MILLISECOND)
+        assert fields["HELD_NS"] == pytest.approx(fields["T3_NS"] - fields["T2_NS"], abs=NS_PER_MILLISECOND)
+        assert fields["CLOCK_ERROR_NS"] == "unknown"
         assert fields["OFFSET_NS"] == ((fields["T2_NS"] - fields["T1_NS"]) + (fields["T3_NS"] - fields["T4_NS"])) // 2
         assert abs(nanoseconds(match["round_trip"]) - fields["ROUND_TRIP_NS"]) <= 500
         assert 0 < fields["ROUND_TRIP_NS"] < 5 * NS
@@ -104,8 +112,9 @@ def test_every_line_has_its_identifier(cluster: Cluster) -> None:
 
 
 def test_nothing_but_what_was_expected_is_in_their_journal(node: Node) -> None:
-    """No traceback, and no error from the service manager about a unit that runs."""
+    """No traceback, no error from the service manager about a unit that runs, and no trouble that has no name."""
     for unit in node.observers:
         entries = node.ask(on_node_services.journal_of, unit=unit)
         assert [entry["MESSAGE"] for entry in entries if "Traceback" in entry["MESSAGE"]] == []
         assert [entry["MESSAGE"] for entry in entries if int(entry.get("PRIORITY", 6)) <= 3] == []
+        assert [entry["MESSAGE"] for entry in entries if entry.get("OBSERVER_TROUBLE") == "unexpected"] == []
