@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from app_certificates import Certificates
-from app_harness import Server, StartProgram, StartServer, run_program, written
+from app_harness import Observe, Server, StartProgram, StartServer, eventually, run_program, written
+from keydb_observer import SharedValue
 
 KEYS = ["~shared_key", "~handshake:*"]
 REPORTS = "~observer:*"
@@ -138,6 +139,27 @@ def test_tls_with_a_client_certificate(
     assert run_program(*node, "status").returncode == 0
     for program in (writer, *listeners.values()):
         assert program.terminate() == 0
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_replies_of_many_tls_records(
+    mode: str, tls_server: Server, certificates: Certificates, observe: Observe
+) -> None:
+    payloads: list[str] = []
+    observe(
+        lambda change: payloads.append(change.value.payload) if change.value else None,
+        mode=mode, node=tls_server.address, key="big:*", name="here", tls=True, tls_ca=certificates.ca,
+        tls_cert=certificates.client.certificate, tls_key=certificates.client.key,
+    )  # fmt: skip
+    admin = tls_server.admin()
+    eventually(lambda: admin.pubsub_numpat() == 1, "it listens")
+    pipeline = admin.pipeline(transaction=False)
+    written_payloads = ["".join(chr(33 + (number + place) % 90) for place in range(50_000)) for number in range(30)]
+    for number, payload in enumerate(written_payloads):
+        pipeline.set(f"big:{number}", SharedValue("test", 1, 1, time.time_ns(), payload=payload).encode())
+    pipeline.execute()
+    eventually(lambda: len(payloads) == len(written_payloads), "it has read them all")
+    assert sorted(payloads) == sorted(written_payloads)
 
 
 @pytest.mark.parametrize("command", [["write"], ["listen", "--mode", "sync"], ["listen", "--mode", "async"]])
