@@ -28,7 +28,14 @@ FACTS = {
     "virtualization_type": "kvm",
 }
 OTHER_ROLES = ("firewall", "observers")
-SOURCE = {"files": [{"path": "/app/src/a.py", "checksum": "0" * 64}]}
+SOURCE = {
+    "files": [
+        {"path": "/app/src/examples/a.py", "checksum": "0" * 64},
+        {"path": "/app/bench/b.py", "checksum": "1" * 64},
+        {"path": "/app/examples/c.py", "checksum": "2" * 64},
+    ]
+}
+"""The app's files as the module find names them; only the first is a part of what is installed."""
 METRICS_PORTS = yaml.safe_load((ROLES / "observers" / "defaults" / "main.yml").read_text("utf-8"))[
     "observers_metrics_ports"
 ]
@@ -69,7 +76,7 @@ def _play(build: dict[str, Any]) -> list[dict[str, Any]]:
             "name": "Fill in the templates",
             "hosts": "keydb_nodes",
             "gather_facts": False,
-            "vars": {"__keydb_build": build, "observers_source_dir": "/app", "__observers_source": SOURCE},
+            "vars": {"__keydb_build": build, "observers_source_dir": "/roles/../app", "__observers_source": SOURCE},
             "tasks": [
                 {"name": "Have facts", "ansible.builtin.set_fact": {**FACTS, "cacheable": True}},
                 {

@@ -13,7 +13,7 @@ import pytest
 import tomllib
 import yaml
 from keydb_observer.resolution import ALL_OPTIONS
-from roles_render import METRICS_PORTS, NODES, ROLES, Rendered, render
+from roles_render import METRICS_PORTS, NODES, ROLES, SOURCE, Rendered, render
 
 MIB = 1 << 20
 HOSTS = {f"node{number}": {"cluster_network_address": f"10.77.0.1{number}"} for number in (1, 2, 3)}
@@ -277,6 +277,14 @@ def test_each_observer_is_where_its_group_says(rendered: Renderings) -> None:
         "node2": ["observer-listener-sync"],
         "node3": ["observer-listener-async"],
     }
+
+
+def test_what_is_installed_is_named_by_its_own_files(rendered: Renderings) -> None:
+    """A change of the benchmark or of an example must not restart anything."""
+    name = hashlib.sha256(SOURCE["files"][0]["checksum"].encode()).hexdigest()[:12]
+    for node in rendered["keydb"].values():
+        for unit in node.units.values():
+            assert f"ExecStart=/opt/keydb-observer/{name}-cp311-x86_64/bin/keydb-observer " in unit
 
 
 def test_where_observers_listen_and_write(rendered: Renderings) -> None:
