@@ -14,7 +14,8 @@ READ = re.compile(
 WROTE = re.compile(r"writer wrote (?P<key>\S+): timestamp (?P<t1>\d{10}\.\d{9}) seq (?P<seq>\d+)")
 ANSWERED = re.compile(
     r"writer saw (?P<listener>listener-a?sync) on (?P<host>\S+) answer seq (?P<seq>\d+): "
-    r"round trip (?P<round_trip>\d+\.\d{6}) seconds, clock offset (?P<offset>-?\d+\.\d{6}) seconds"
+    r"round trip (?P<round_trip>\d+\.\d{6}) seconds, clock offset (?P<offset>-?\d+\.\d{6}) seconds, "
+    r"clock error (?:unknown|\d+\.\d{6} seconds)"
 )
 
 

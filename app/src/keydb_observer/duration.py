@@ -36,6 +36,11 @@ def age_text(age_ns: int) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
+def error_text(error_ns: int | None) -> str:
+    """How far a clock may be off: ``0.000102 seconds``, or ``unknown`` for None."""
+    return "unknown" if error_ns is None else f"{seconds_text(error_ns)} seconds"
+
+
 def distribution_text(distribution: Distribution) -> str:
     """Percentiles and maximum as people read them: ``p50 0.000512 … max 0.001250 seconds``, or ``none``."""
     if not distribution.count:

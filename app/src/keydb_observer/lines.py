@@ -6,7 +6,7 @@ import logging
 
 from keydb_observer.changes import Change
 from keydb_observer.clock import is_within_error
-from keydb_observer.duration import distribution_text, seconds_text, timestamp_text
+from keydb_observer.duration import distribution_text, error_text, seconds_text, timestamp_text
 from keydb_observer.journal import fields
 from keydb_observer.ledger import Entry, Sighting
 from keydb_observer.messages import Counts, Distribution, SharedValue
@@ -47,7 +47,7 @@ class ListenerLines:
             value.seq,
             seconds_text(difference_ns),
             seconds_text(value_difference_ns),
-            _error_text(change.error_ns),
+            error_text(change.error_ns),
             _remark(difference_ns, change.error_ns),
             extra=self._fields(
                 change.key,
@@ -192,10 +192,6 @@ class ListenerLines:
             t1_ns=value.t1_ns,
             **further,
         )
-
-
-def _error_text(error_ns: int | None) -> str:
-    return "unknown" if error_ns is None else f"{seconds_text(error_ns)} seconds"
 
 
 def _remark(difference_ns: int, error_ns: int | None) -> str:

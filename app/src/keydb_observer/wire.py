@@ -272,6 +272,7 @@ class Link:
                 self._send(ping)
 
     def _send(self, data: bytes) -> None:
+        self._socket.settimeout(self._timeout)
         try:
             self._socket.sendall(data)
         except ConnectionError as error:
@@ -284,9 +285,9 @@ class Link:
             data = self._socket.recv(_CHUNK)
         except ConnectionError as error:
             raise self.stream.ended(error) from None
-        self._socket.settimeout(self._timeout)
         if not data:
             raise self.stream.ended()
+        # First of all: it notes the time.
         self.stream.take(data, len(data))
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from keydb_observer.duration import distribution_text, seconds_text, timestamp_text
+from keydb_observer.duration import distribution_text, error_text, seconds_text, timestamp_text
 from keydb_observer.handshakes import Answer
 from keydb_observer.histogram import Histogram
 from keydb_observer.journal import fields
@@ -88,13 +88,14 @@ class WriterLines:
             return
         handshake = answer.handshake
         self._logger.info(
-            "%s saw %s on %s answer seq %d: round trip %s seconds, clock offset %s seconds",
+            "%s saw %s on %s answer seq %d: round trip %s seconds, clock offset %s seconds, clock error %s",
             self._name,
             handshake.listener,
             handshake.host,
             handshake.seq,
             seconds_text(round_trip_ns),
             seconds_text(answer.offset_ns),
+            error_text(error_ns),
             extra=fields(
                 **_facts(answer),
                 held_ns=handshake.held_ns,
