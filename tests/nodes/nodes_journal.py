@@ -15,7 +15,7 @@ WROTE = re.compile(r"writer wrote (?P<key>\S+): timestamp (?P<t1>\d{10}\.\d{9}) 
 ANSWERED = re.compile(
     r"writer saw (?P<listener>listener-a?sync) on (?P<host>\S+) answer seq (?P<seq>\d+): "
     r"round trip (?P<round_trip>\d+\.\d{6}) seconds, clock offset (?P<offset>-?\d+\.\d{6}) seconds, "
-    r"clock error (?:unknown|\d+\.\d{6} seconds)"
+    r"clock error (?P<clock_error>unknown|\d+\.\d{6} seconds)"
 )
 
 

@@ -30,7 +30,6 @@ ALLOWED = {
     "load": [
         ["HELLO", "3"],
         ["INFO"],
-        ["WAIT", "0", "1"],
         ["MGET", "load:nothing", "handshake:nowhere:async:load:nothing", "observer:nowhere:async"],
         ["SUBSCRIBE", EVENTS + "load:nothing"],
         ["PSUBSCRIBE", EVENTS + "load:*"],
@@ -149,11 +148,14 @@ def test_tls_from_1_2_on_with_a_certificate_of_ours(cluster: Cluster, node: Node
 
 def test_each_user_may_do_what_it_is_for(cluster: Cluster, node: Node) -> None:
     attempts = [[user, command] for user, commands in ALLOWED.items() for command in commands]
+    if cluster.is_writable(node):
+        # A read-only replica has nothing to wait for, and says so.
+        attempts.append(["load", ["WAIT", "0", "1"]])
     answers = node.ask(
         on_node_engine.answers, address=node.address, port=cluster.port, passwords=cluster.passwords, attempts=attempts
     )
     told = [f"{user} {' '.join(command)}: {answer}" for (user, command), answer in zip(attempts, answers, strict=True)]
-    assert len(told) == sum(map(len, ALLOWED.values()))
+    assert len(told) == len(attempts) >= sum(map(len, ALLOWED.values()))
     assert [each for each, answer in zip(told, answers, strict=True) if answer[0] not in "+$*%:>"] == []
 
 
