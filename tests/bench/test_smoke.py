@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from bench.benchmark import PLAIN, TLS
 from bench.certificates import Certificates
+from bench.contenders import CONTENDERS
 from bench.engines import find_engines
 from bench.search import Outcome
 from bench.server import running
@@ -77,7 +78,7 @@ def test_it_ends_in_time_with_a_table_a_plot_and_results(tmp_path: Path, environ
     assert not ran.stderr
     assert "redis plain naive-sync           no time left" in ran.stdout
     document = json.loads((tmp_path / "results" / "latest.json").read_bytes())
-    assert document["engines"]["redis"]["contenders"]["plain"]["naive-sync"]["windows"][0]["rate"] == 1000
+    assert document["engines"]["redis"]["contenders"]["plain"]["naive-sync"]["windows"][0]["rate"] == CONTENDERS["naive-sync"].start
     assert document["host"]["cpus"]
     assert (tmp_path / "results" / "lag.png").is_file()
 
