@@ -78,7 +78,8 @@ def test_it_ends_in_time_with_a_table_a_plot_and_results(tmp_path: Path, environ
     assert not ran.stderr
     assert "redis plain naive-sync           no time left" in ran.stdout
     document = json.loads((tmp_path / "results" / "latest.json").read_bytes())
-    assert document["engines"]["redis"]["contenders"]["plain"]["naive-sync"]["windows"][0]["rate"] == CONTENDERS["naive-sync"].start
+    first, *_ = document["engines"]["redis"]["contenders"]["plain"]["naive-sync"]["windows"]
+    assert first["rate"] == CONTENDERS["naive-sync"].start
     assert document["host"]["cpus"]
     assert (tmp_path / "results" / "lag.png").is_file()
 
