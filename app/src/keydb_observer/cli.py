@@ -200,7 +200,7 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
 
 
 def _show_status(settings: Settings) -> int:
-    status = asyncio.run(ask_cluster(settings, time.time_ns()))
+    status = asyncio.run(ask_cluster(settings))
     print(json.dumps(status.as_json(), indent=2) if settings.as_json else render(status))
     return EXIT_WELL if status.is_well else EXIT_NOT_WELL
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -100,9 +101,11 @@ class ClusterStatus:
         return {"ok": self.is_well, "nodes": [_node_as_json(node) for node in self.nodes]}
 
 
-async def ask_cluster(settings: Settings, now_ns: int) -> ClusterStatus:
+async def ask_cluster(settings: Settings) -> ClusterStatus:
     """Asks every node at the same time. A node that does not answer takes at most twice ``settings.timeout``."""
-    return put_together(await asyncio.gather(*(_ask(node, settings) for node in settings.nodes)), now_ns)
+    answers = await asyncio.gather(*(_ask(node, settings) for node in settings.nodes))
+    # Only now: a write that came while it was asking is not from the future.
+    return put_together(answers, time.time_ns())
 
 
 def put_together(answers: Sequence[Answer], now_ns: int) -> ClusterStatus:
