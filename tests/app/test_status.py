@@ -231,7 +231,7 @@ def test_figures_from_real_servers(start_server: StartServer) -> None:
     admin.set(report_key("here", Mode.ASYNC), report("here", "listener-async", sent_ns=now_ns).encode())
 
     nodes = [f"here={first.address}", f"there={second.address}"]
-    status = asyncio.run(ask_cluster(resolve("status", {"node": nodes}, {}), now_ns))
+    status = asyncio.run(ask_cluster(resolve("status", {"node": nodes}, {})))
     here, there = (node.observers for node in status.nodes)
     assert [(observer.name, observer.seq, observer.follows) for observer in here] == [
         ("writer", 7, None),
