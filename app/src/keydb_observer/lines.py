@@ -122,10 +122,10 @@ class ListenerLines:
     def switched(self, to_summaries: bool, lines_per_s: float) -> None:
         """What follows are summaries, or lines for each event again."""
         if to_summaries:
-            text = "more than %g events per second: one line a second from here on"
+            text = "%s: more than %g events per second: one line a second from here on"
         else:
-            text = "less than half of %g events per second: a line for each event again"
-        self._logger.info(f"%s: {text}", self._name, lines_per_s, extra=fields(listener=self._name))  # noqa: G004
+            text = "%s: less than half of %g events per second: a line for each event again"
+        self._logger.info(text, self._name, lines_per_s, extra=fields(listener=self._name))
 
     def second(self, counts: Counts, keys: int, seconds: float, distribution: Distribution) -> None:
         """One line for all that happened within the last second."""
