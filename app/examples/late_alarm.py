@@ -9,6 +9,7 @@ Run it beside a server that sends notifications, and write to it::
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from keydb_observer import Change, Observer
@@ -25,7 +26,8 @@ def main() -> None:
         if difference_ns is not None and difference_ns > float(limit_s) * NS_PER_SECOND:
             print(f"late: {change.key} took {difference_ns / NS_PER_SECOND:.6f} seconds", flush=True)
 
-    Observer(alarm, mode="sync", node=node, key=key).run()
+    with contextlib.suppress(KeyboardInterrupt):
+        Observer(alarm, mode="sync", node=node, key=key).run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ latest value of each key, and the observer's counts tell how many others it was 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 from keydb_observer import Change, Observer
@@ -46,4 +47,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

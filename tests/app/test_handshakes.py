@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keydb_observer.handshakes import Rounds
 from keydb_observer.messages import Handshake, SharedValue, WokenBy
-from keydb_observer.wire import Instant
+from keydb_observer.stream import Instant
 
 SECOND = 1_000_000_000
 EPOCH = 1_700_000_000 * SECOND

@@ -15,8 +15,8 @@ from keydb_observer.listener import Listener
 from keydb_observer.messages import Counts, Handshake, Mode, Report, SharedValue, WokenBy
 from keydb_observer.node_facts import Link, NodeFacts
 from keydb_observer.resolution import resolve
+from keydb_observer.stream import Instant
 from keydb_observer.trouble import SlowConsumerError
-from keydb_observer.wire import Instant
 from logging_journald import JournaldTransport
 
 T1 = 1_725_543_675_123_456_789

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import redis
+import uvloop
 from app_harness import PATIENCE, Server, StartServer, eventually
 from keydb_observer.changes import Change
 from keydb_observer.figures import Figures
@@ -57,7 +57,7 @@ class Watch:
 
     def run(self) -> None:
         if isinstance(self.listener, AsyncListener):
-            asyncio.run(self.listener.run())
+            uvloop.run(self.listener.run())
         else:
             self.listener.run()
 

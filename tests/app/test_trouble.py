@@ -11,12 +11,14 @@ from contextlib import contextmanager
 
 import pytest
 import redis
+import uvloop
 from app_harness import free_port
 from keydb_observer.connection import async_client
 from keydb_observer.nodes import Node
 from keydb_observer.resolution import resolve
+from keydb_observer.stream import Watchdog
 from keydb_observer.trouble import Backoff, SilentNodeError, Trouble, TroubleLog, diagnose, is_refusal
-from keydb_observer.wire import AsyncLink, Link, Watchdog
+from keydb_observer.wire import AsyncLink, Link
 
 SETTINGS = resolve("write", {"timeout": "0.5", "name": "here"}, {})
 
@@ -60,6 +62,7 @@ def all_diagnoses(node: Node) -> list[tuple[Trouble, bool]]:
     def attempts() -> Iterator[Callable[[], object]]:
         yield lambda: asyncio.run(ask())
         yield lambda: asyncio.run(ask_by_link())
+        yield lambda: uvloop.run(ask_by_link())
         yield lambda: Link(node, SETTINGS, "test").call(("SET", "key", "value"))
 
     errors = []

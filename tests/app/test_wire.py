@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 import redis
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from keydb_observer.inbox import Inbox, Reading, Watched, is_pattern
 from keydb_observer.messages import WokenBy
 from keydb_observer.nodes import Node
 from keydb_observer.resolution import resolve
+from keydb_observer.stream import Instant, Stream
 from keydb_observer.trouble import SilentNodeError, SlowConsumerError
-from keydb_observer.wire import AsyncLink, Instant, Link, Stream
+from keydb_observer.wire import AsyncLink, Link
 
 SETTINGS = resolve("listen", {"mode": "sync", "name": "here", "timeout": 0.2}, {})
 GREETED = b"%1\r\n$6\r\nserver\r\n$4\r\nfake\r\n+PONG\r\n"
@@ -176,7 +178,7 @@ class Faces:
             finally:
                 link.close()
 
-        return asyncio.run(call())
+        return uvloop.run(call())
 
 
 both_faces = pytest.mark.parametrize("face", ["blocking", "async"])

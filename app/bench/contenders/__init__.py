@@ -21,7 +21,9 @@ CONTENDERS = {
     "ours-sync": Contender("ours", "sync", 128_000, "keydb_observer's synchronous listener"),
     "ours-async": Contender("ours", "run_async", 128_000, "keydb_observer's asynchronous listener"),
     "floor": Contender("floor", "listen", 128_000, "hiredis on a socket: takes events apart and does nothing else"),
-    "ours-async-uvloop": Contender("ours", "run_uvloop", 128_000, "ours-async on uvloop"),
+    "ours-async-own-loop": Contender(
+        "ours", "run_own_loop", 128_000, "ours-async on asyncio's own loop, not on uvloop"
+    ),
     "batched": Contender("batching", "one_connection", 64_000, "the bare idea of ours-async: MGET of all that changed"),
     "own-get": Contender("batching", "own_get", 64_000, "batched, but with pipelined GETs"),
     "two-connections": Contender("batching", "two_connections", 64_000, "batched, events on a connection of their own"),

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import hiredis
 from keydb_observer.messages import Handshake, SharedValue, WokenBy
-from keydb_observer.wire import Command, pack
+from keydb_observer.stream import Command, pack
 
 from bench.job import CHANNEL_PREFIX, HOST, PATTERN, PREFIX, Job
 from bench.record import Recorder

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import uvloop
 from keydb_observer.changes import Change
 from keydb_observer.figures import Figures
 from keydb_observer.ledger import Sighting
@@ -33,15 +34,13 @@ def sync(job: Job, recorder: Recorder) -> None:
 
 
 def run_async(job: Job, recorder: Recorder) -> None:
-    """The one for asyncio."""
-    asyncio.run(_run_async(job, recorder))
-
-
-def run_uvloop(job: Job, recorder: Recorder) -> None:
-    """The same on another loop."""
-    import uvloop  # noqa: PLC0415  # no other contender needs it
-
+    """The one for asyncio, on the loop that it has in production."""
     uvloop.run(_run_async(job, recorder))
+
+
+def run_own_loop(job: Job, recorder: Recorder) -> None:
+    """The same on asyncio's own loop."""
+    asyncio.run(_run_async(job, recorder))
 
 
 async def _run_async(job: Job, recorder: Recorder) -> None:

@@ -11,8 +11,9 @@ from keydb_observer.changes import Change
 from keydb_observer.figures import Figures
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
+from keydb_observer.stream import Command
 from keydb_observer.trouble import Backoff, NodeTroubles
-from keydb_observer.wire import AsyncLink, Command, Link
+from keydb_observer.wire import AsyncLink, Link
 
 OnAnswered = Callable[[list[Change]], None]
 """Is given the changes whose handshakes the server has taken."""

@@ -6,7 +6,7 @@ import msgspec
 
 from keydb_observer.ledger import Entry
 from keydb_observer.messages import SharedValue, WokenBy
-from keydb_observer.wire import Instant
+from keydb_observer.stream import Instant
 
 
 class Change(msgspec.Struct, gc=False):

@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
+import uvloop
+
 from keydb_observer import __version__
 from keydb_observer.instruments import Instruments
 from keydb_observer.journal import set_up_logging
@@ -213,7 +215,7 @@ def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:

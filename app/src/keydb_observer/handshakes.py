@@ -7,7 +7,7 @@ from collections import OrderedDict
 import msgspec
 
 from keydb_observer.messages import Handshake, SharedValue, WokenBy
-from keydb_observer.wire import Instant
+from keydb_observer.stream import Instant
 
 
 def clock_offset_ns(handshake: Handshake, seen_ns: int) -> int:

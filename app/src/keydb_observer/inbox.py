@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from keydb_observer.messages import WokenBy, keyspace_channel
-from keydb_observer.wire import Command, Instant
+from keydb_observer.stream import Command, Instant
 
 _CHANNEL_PREFIX = keyspace_channel("").encode()
 _CUT = len(_CHANNEL_PREFIX)

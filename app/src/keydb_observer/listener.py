@@ -22,8 +22,8 @@ from keydb_observer.messages import Counts, Handshake, MalformedError, Mode, Sha
 from keydb_observer.pace import Pace, Switch
 from keydb_observer.recorder import distribution_of
 from keydb_observer.settings import Settings
+from keydb_observer.stream import Argument, Command, Instant
 from keydb_observer.trouble import SlowConsumerError, Trouble, TroubleLog
-from keydb_observer.wire import Argument, Command, Instant
 
 MOST_KEYS = 100_000
 _SECOND, _MINUTE = 1.0, 60.0

@@ -33,8 +33,8 @@ from keydb_observer.load_settings import LoadSettings, WriteTo
 from keydb_observer.load_tally import Tally
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
+from keydb_observer.stream import Instant
 from keydb_observer.trouble import diagnose
-from keydb_observer.wire import Instant
 
 # What a stall held up is sent after the end, for so many seconds at most.
 _GRACE_S = 10.0

@@ -8,7 +8,8 @@ from typing import cast
 
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
-from keydb_observer.wire import Stream, tls_context
+from keydb_observer.stream import Stream
+from keydb_observer.wire import tls_context
 
 # So much may wait in this process for the kernel to take it. What is written is then soon sent, too.
 _MOST_UNSENT = 1 << 18

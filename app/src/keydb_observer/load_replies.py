@@ -11,8 +11,8 @@ import hiredis
 from redis import exceptions as redis_errors
 
 from keydb_observer.load_tally import Tally
+from keydb_observer.stream import error_reply
 from keydb_observer.trouble import diagnose
-from keydb_observer.wire import error_reply
 
 _OK = b"+OK\r\n"
 # More than asyncio hands over at once.

@@ -15,8 +15,8 @@ from keydb_observer.load_plan import Share
 from keydb_observer.load_replies import Replies
 from keydb_observer.load_tally import Tally
 from keydb_observer.settings import Settings
+from keydb_observer.stream import pack
 from keydb_observer.trouble import Backoff, SilentNodeError, TroubleLog, diagnose
-from keydb_observer.wire import pack
 
 TROUBLES = (redis_errors.RedisError, OSError, asyncio.TimeoutError, ValueError)
 """What connecting and writing may raise; ValueError is a password file without a password."""

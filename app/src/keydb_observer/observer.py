@@ -7,6 +7,8 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 
+import uvloop
+
 from keydb_observer.changes import Change
 from keydb_observer.figures import Figures
 from keydb_observer.instruments import Instruments
@@ -58,7 +60,7 @@ class Observer:
     def run(self) -> None:
         """Observes until ``stop`` is called. Raises OSError when the address for metrics cannot be had."""
         if isinstance(self._listener, AsyncListener):
-            asyncio.run(self.run_async())
+            uvloop.run(self.run_async())
             return
         with self._instruments.running(self.figures.snapshot):
             self._listener.run()

@@ -20,8 +20,9 @@ from keydb_observer.metrics import Snapshot
 from keydb_observer.nodes import Node
 from keydb_observer.recorder import Recorder
 from keydb_observer.settings import Settings
+from keydb_observer.stream import Instant
 from keydb_observer.trouble import Backoff, NodeTroubles, is_refusal, is_wrong_type
-from keydb_observer.wire import AsyncLink, Instant
+from keydb_observer.wire import AsyncLink
 from keydb_observer.writer_lines import WriterLines
 
 _TICK_S = 1.0
