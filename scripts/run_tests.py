@@ -66,28 +66,11 @@ def count_tests(report: Path) -> tuple[int, int, int]:
     return passed, failed, skipped
 
 
-def keydb_label(environment: Mapping[str, str], architecture: str) -> str:
-    """Name of the KeyDB that molecule can test here, empty when no archive is found.
-
-    Raises:
-        ValueError: LAB_KEYDB_ARCHIVE names a file that is not there or not what its checksum says.
-    """
-    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keydb-lab"
-    choice = lab_engine.choose(
-        engine="",
-        archive=environment.get("LAB_KEYDB_ARCHIVE", ""),
-        cache=cache,
-        architecture=architecture,
-        apt_source_uri="",
-        upstream_answers=lambda: False,
-    )
-    return choice.label if choice.engine == "keydb" else ""
-
-
 def molecule_stages(environment: Mapping[str, str], architecture: str) -> list[Stage]:
     """One stage per engine that can be tested here: KeyDB where an archive is found, Valkey always."""
     # Molecule's own default, a plain "molecule test", is the one that runs anywhere.
-    labels = {"keydb": keydb_label(environment, architecture), "default": "valkey (Debian)"}
+    keydb = lab_engine.local_archive(environment, architecture)
+    labels = {"keydb": keydb.label if keydb else "", "default": "valkey (Debian)"}
     return [
         Stage(f"molecule {name}", ["molecule", "test", "-s", name], RESULTS / f"{name}.xml", label)
         for name, label in labels.items()

@@ -80,22 +80,13 @@ def _keydb_archive(environment: Mapping[str, str]) -> Path:
     finally:
         sys.path.pop(0)
     architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
-    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keydb-lab"
     try:
-        choice = lab_engine.choose(
-            engine="",
-            archive=environment.get("LAB_KEYDB_ARCHIVE", ""),
-            cache=cache,
-            architecture=architecture,
-            apt_source_uri="",
-            upstream_answers=lambda: False,
-        )
+        choice = lab_engine.local_archive(environment, architecture)
     except ValueError as error:
         raise NoEngineError(str(error)) from None
-    archives = choice.variables.get("keydb_archives")
-    if not isinstance(archives, dict):
-        raise NoEngineError(f"LAB_KEYDB_ARCHIVE is not set, and there is no keydb-*-{architecture}.tar.gz in {cache}")
-    return Path(archives[architecture]["src"])
+    if choice is None:
+        raise NoEngineError(f"LAB_KEYDB_ARCHIVE is not set, and the cache has no keydb-*-{architecture}.tar.gz")
+    return Path(choice.variables["keydb_archives"][architecture]["src"])
 
 
 def _version(binary: Path) -> str:

@@ -133,3 +133,15 @@ def test_only_web_addresses_are_asked(tmp_path: Path) -> None:
 
 def test_a_host_that_does_not_answer_is_no_error() -> None:
     assert not lab_engine.answers("http://127.0.0.1:1/dists/bookworm/InRelease")
+
+
+def test_a_users_environment_leads_to_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "keydb-lab").mkdir()
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    assert lab_engine.local_archive(environment, "amd64") is None
+    archive_in(tmp_path / "keydb-lab")
+    choice = lab_engine.local_archive(environment, "amd64")
+    assert choice is not None
+    assert choice.label == "keydb 6.3.4 (archive)"
+    with pytest.raises(ValueError, match="no such file"):
+        lab_engine.local_archive(environment | {"LAB_KEYDB_ARCHIVE": "/nowhere"}, "amd64")

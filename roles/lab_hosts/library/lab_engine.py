@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -164,6 +164,23 @@ def choose(
     if engine:
         raise ValueError(f"LAB_ENGINE=keydb, but no KeyDB is to be had: {nothing}. Set LAB_KEYDB_ARCHIVE to a tarball.")
     return Choice("valkey", nothing, "valkey (Debian)", {"keydb_engine": "valkey"})
+
+
+def local_archive(environment: Mapping[str, str], architecture: str) -> Choice | None:
+    """KeyDB from the archive that a user's environment leads to: by LAB_KEYDB_ARCHIVE, else in the cache; None without.
+
+    Raises:
+        ValueError: LAB_KEYDB_ARCHIVE names a file that is not there or not what its checksum says.
+    """
+    choice = choose(
+        engine="",
+        archive=environment.get("LAB_KEYDB_ARCHIVE", ""),
+        cache=Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keydb-lab",
+        architecture=architecture,
+        apt_source_uri="",
+        upstream_answers=lambda: False,
+    )
+    return choice if choice.engine == "keydb" else None
 
 
 def answers(url: str) -> bool:
