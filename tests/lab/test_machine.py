@@ -177,3 +177,52 @@ def test_links_are_no_wider_than_the_way_outside(mtu: int, expected: int) -> Non
 
 def test_a_machine_without_a_way_outside_has_ordinary_links() -> None:
     assert lab_machine.default_mtu(answer()) == 1500
+
+
+def test_another_release_comes_from_the_mirrors_of_the_machines_own() -> None:
+    chosen = {
+        source.suite: source
+        for source in lab_machine.image_sources(lab_machine.parse_one_line(ONE_LINE), "trixie", "bookworm")
+    }
+    assert set(chosen) == {"trixie", "trixie-security", "trixie-backports"}
+    assert chosen["trixie"].uri == "http://mirror.example/debian"
+    assert chosen["trixie-security"].uri == "http://mirror.example/debian-security"
+
+
+def test_a_source_that_names_the_release_comes_first() -> None:
+    sources = [
+        Source("http://old.example/debian", "bookworm", ["main"], ""),
+        Source("http://new.example/debian", "trixie", ["main"], ""),
+    ]
+    assert lab_machine.image_sources(sources, "trixie", "bookworm")[0].uri == "http://new.example/debian"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('ID=debian\nVERSION_CODENAME=bookworm\nVERSION="12"\n', "bookworm"),
+        ('VERSION_CODENAME="noble"\n', "noble"),
+        ("ID=arch\n", ""),
+    ],
+)
+def test_reads_the_machines_own_release(text: str, expected: str) -> None:
+    assert lab_machine.own_release(text) == expected
+
+
+MOUNTED = "binfmt_misc /proc/sys/fs/binfmt_misc binfmt_misc rw 0 0\n"
+RULE = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: {flags}\noffset 0\n"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "mounted", "rule", "expected"),
+    [
+        ("amd64", "", None, ""),
+        ("arm64", "proc /proc proc rw 0 0\n", None, "mount"),
+        ("arm64", MOUNTED, None, "rule"),
+        # Without F the emulator is looked for in the container, where it is not.
+        ("arm64", MOUNTED, RULE.format(flags="OC"), "rule"),
+        ("arm64", MOUNTED, RULE.format(flags="POCF"), ""),
+    ],
+)
+def test_says_what_an_emulator_lacks(architecture: str, mounted: str, rule: str | None, expected: str) -> None:
+    assert lab_machine.emulator(architecture, "amd64", mounted, rule) == expected

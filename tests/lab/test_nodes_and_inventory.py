@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any
 
 import lab_hosts
@@ -151,3 +152,11 @@ def test_an_unusable_node_is_made_anew(odd: dict[str, Any]) -> None:
 def test_nodes_beyond_the_wanted_number_go() -> None:
     found = actions(container("node1"), container("node2"), container("node3"))
     assert found == {"remove": ["keydb-lab-node3"], "create": [], "start": []}
+
+
+def test_a_lab_of_the_same_name_elsewhere_is_noticed_while_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "inventory").mkdir(parents=True)
+    theirs, gone, ours = str(tmp_path / "theirs"), str(tmp_path / "gone"), str(tmp_path / "ours")
+    existing = [{"Labels": {"state": owner}} for owner in (theirs, gone, ours)] + [{"Labels": None}]
+    assert lab_hosts.lab_owners(existing, "state", ours) == [theirs]
+    assert lab_hosts.lab_owners(existing[1:], "state", ours) == []

@@ -78,6 +78,18 @@ def lab_actions(
     }
 
 
+def lab_owners(existing: Iterable[Mapping[str, Any]], label: str, own: str) -> list[str]:
+    """State directories other than this one that containers of this lab's name belong to, and that are still there.
+
+    Args:
+        existing: Containers of this lab as ``podman ps --all --format json`` lists them.
+        label: Label that holds a container's state directory.
+        own: This lab's state directory.
+    """
+    owners = {str((container.get("Labels") or {}).get(label, own)) for container in existing}
+    return sorted(owner for owner in owners - {own} if (Path(owner) / "inventory").exists())
+
+
 class FilterModule:
     """The filters of this role."""
 
@@ -87,6 +99,7 @@ class FilterModule:
             "lab_actions": lab_actions,
             "lab_digest": lab_digest,
             "lab_overlaps": lab_overlaps,
+            "lab_owners": lab_owners,
             "lab_read": lab_read,
             "lab_reachable_proxy": lab_reachable_proxy,
             "lab_source_line": lab_source_line,

@@ -13,7 +13,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,10 @@ options:
     description: Debian release whose mirror is looked for; no mirror is when empty.
     type: str
     default: ""
+  architecture:
+    description: The nodes' architecture as dpkg names it; empty for this machine's own.
+    type: str
+    default: ""
   apt_directory:
     description: Directory of the apt sources.
     type: path
@@ -39,6 +43,8 @@ author: The project
 CAP_SYS_RESOURCE = 24
 DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ETHERNET_MTU = 1500
+# Names of the emulators' entries as Debian's package registers them, by dpkg's name of the architecture.
+EMULATORS = {"arm64": "qemu-aarch64"}
 WANTED_SOFT_LIMIT = 4096
 WANTED_HARD_LIMIT = 8192
 
@@ -117,19 +123,36 @@ def plain_uri(uri: str) -> str:
     return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https") else ""
 
 
-def image_sources(sources: Iterable[Source], release: str) -> list[Source]:
+def sources_of_release(sources: Iterable[Source], own: str, release: str) -> list[Source]:
+    """The same mirrors' sources of another release: a mirror that carries one carries the others.
+
+    Args:
+        sources: The machine's sources.
+        own: Code name of the machine's own release.
+        release: Code name of the wanted one.
+    """
+    return [
+        replace(source, suite=release + source.suite.removeprefix(own))
+        for source in sources
+        if source.suite == own or source.suite.startswith(f"{own}-")
+    ]
+
+
+def image_sources(sources: Iterable[Source], release: str, own: str = "") -> list[Source]:
     """What the nodes' apt shall use: this release from the machine's own mirror, its updates, security, and backports.
 
     Args:
         sources: The machine's sources.
         release: Debian code name.
+        own: Code name of the machine's own release, whose mirror is taken where no source names the wanted one.
 
     Raises:
         ValueError: No mirror of that release is among the sources.
     """
     suites = (release, f"{release}-updates", f"{release}-security", f"{release}-backports")
     chosen: dict[str, Source] = {}
-    for source in sources:
+    listed = list(sources)
+    for source in [*listed, *(sources_of_release(listed, own, release) if own else [])]:
         uri = plain_uri(source.uri)
         if uri and "main" in source.components and source.suite in suites:
             chosen.setdefault(source.suite, Source(uri, source.suite, ["main"], source.signed_by or DEFAULT_KEYRING))
@@ -202,7 +225,34 @@ def used_networks(ask: Callable[..., str] = output_of) -> dict[str, str]:
     return {route["dst"]: route.get("dev", "") for route in routes if route["dst"] != "default"}
 
 
-def read_machine(apt_directory: Path, release: str) -> dict[str, object]:
+def own_release(os_release: str) -> str:
+    """Code name in the text of an os-release file; empty where it has none."""
+    match = re.search(r'^VERSION_CODENAME="?(\w+)', os_release, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def emulator(architecture: str, own: str, mounted: str, rule: str | None) -> str:
+    """What is missing before programs of that architecture run here: nothing (empty), "mount", or "rule".
+
+    Args:
+        architecture: The nodes'.
+        own: This machine's.
+        mounted: /proc/mounts.
+        rule: binfmt_misc's entry for the emulator, None without. Its flag F makes it work inside containers.
+    """
+    if architecture == own or (rule and re.search(r"^flags:.*F", rule, re.MULTILINE)):
+        return ""
+    return "rule" if re.search(r"^\S+ \S+ binfmt_misc ", mounted, re.MULTILINE) else "mount"
+
+
+def read_emulator(architecture: str, own: str) -> str:
+    """The same for this machine."""
+    entry = Path("/proc/sys/fs/binfmt_misc") / EMULATORS.get(architecture, "none")
+    rule = entry.read_text(encoding="utf-8") if entry.is_file() else None
+    return emulator(architecture, own, Path("/proc/mounts").read_text(encoding="utf-8"), rule)
+
+
+def read_machine(apt_directory: Path, release: str, architecture: str) -> dict[str, object]:
     """Everything at once, as the module returns it."""
     bounding = re.search(r"^CapBnd:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(encoding="utf-8"), re.MULTILINE)
     backend = Path("/var/lib/containers/storage/defaultNetworkBackend")
@@ -210,10 +260,13 @@ def read_machine(apt_directory: Path, release: str) -> dict[str, object]:
         netavark = backend.read_text(encoding="utf-8").strip() == "netavark"
     except (FileNotFoundError, PermissionError):
         netavark = False
-    sources = image_sources(read_sources(apt_directory), release) if release else []
+    own = own_release(Path("/etc/os-release").read_text(encoding="utf-8"))
+    sources = image_sources(read_sources(apt_directory), release, own) if release else []
+    own_architecture = output_of("dpkg", "--print-architecture").strip()
     return {
         "uid": os.getuid(),
-        "architecture": output_of("dpkg", "--print-architecture").strip(),
+        "architecture": architecture or own_architecture,
+        "emulator_lacks": read_emulator(architecture or own_architecture, own_architecture),
         "sources": [asdict(source) for source in sources],
         "ca_certificates": sorted(str(file) for file in Path("/usr/local/share/ca-certificates").rglob("*.crt")),
         "apt_proxies": apt_proxies(),
@@ -237,12 +290,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "release": {"type": "str", "default": ""},
+            "architecture": {"type": "str", "default": ""},
             "apt_directory": {"type": "path", "default": "/etc/apt"},
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        module.exit_json(changed=False, **read_machine(Path(module.params["apt_directory"]), module.params["release"]))
+        found = read_machine(Path(given["apt_directory"]), given["release"], given["architecture"])
+        module.exit_json(changed=False, **found)
     except (OSError, ValueError) as error:
         module.fail_json(msg=str(error))
 
