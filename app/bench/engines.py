@@ -15,6 +15,8 @@ from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+# As the role runs it: its threads wait for each other by spinning, which is short only if none of them loses its turn.
+_REAL_TIME = ("chrt", "--fifo", "1")
 _ON_PATH = {"redis": "redis-server", "valkey": "valkey-server"}
 KNOWN = (*_ON_PATH, "keydb")
 
@@ -25,11 +27,15 @@ class NoEngineError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """``label`` is the name with the version, and where it is from."""
+    """``label`` is the name with the version, where it is from, and how it is scheduled if not as anything else.
+
+    ``launcher`` is the command, if any, that the server's own is given to.
+    """
 
     name: str
     binary: Path
     label: str
+    launcher: tuple[str, ...] = ()
 
 
 def find_engines(wanted: Sequence[str], environment: Mapping[str, str], directory: Path) -> list[Engine]:
@@ -68,7 +74,17 @@ def _keydb(environment: Mapping[str, str], directory: Path) -> Engine:
         raise NoEngineError(f"{archive} has no bin/keydb-server")
     _version(binary)
     # A build that somebody made from a checkout calls itself 255.255.255: the archive's name says what it is.
-    return Engine("keydb", binary, f"{archive.name.removesuffix('.tar.gz')} (archive)")
+    label = f"{archive.name.removesuffix('.tar.gz')} (archive)"
+    if _can_run([*_REAL_TIME, "true"]):
+        return Engine("keydb", binary, f"{label}, SCHED_FIFO", _REAL_TIME)
+    return Engine("keydb", binary, label)
+
+
+def _can_run(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _keydb_archive(environment: Mapping[str, str]) -> Path:

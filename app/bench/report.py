@@ -216,10 +216,10 @@ def render(report: Report) -> Iterator[str]:
 def _table(summaries: Mapping[str, Summary]) -> Iterator[str]:
     has_latency = any(summary.seen_p50 for summary in summaries.values())
     over = f"{f'write to event seen at {LATENCY_RATE}/s, ms':>42}" if has_latency else ""
-    yield f"{'':<18}{'sustained, events/s':>31}{'CPU, us':>10}{over}"
+    yield f"{'':<18}{'sustained, events/s':>33}{'CPU, us':>10}{over}"
     columns = ("P50", "P90", "P99", "MAX") if has_latency else ()
     names = "".join(f"{name:>10}" for name in columns)
-    yield f"{'contender':<18}{'median':>11}{'least to most':>20}{'per event':>10}{names}"
+    yield f"{'contender':<18}{'median':>13}{'least to most':>20}{'per event':>10}{names}"
     for name, summary in sorted(summaries.items(), key=lambda item: -(item[1].rate.median if item[1].rate else 0)):
         rate, cpu = summary.rate, summary.cpu_ns
         median = f"{'>= ' if summary.is_at_least else ''}{rate.median:,.0f}" if rate else "-"
@@ -227,7 +227,7 @@ def _table(summaries: Mapping[str, Summary]) -> Iterator[str]:
         used = f"{cpu.median / 1000:.2f}" if cpu else ""
         delays = (summary.seen_p50, summary.seen_p90, summary.seen_p99, summary.seen_max)
         cells = "".join(f"{milliseconds(one.median) if one else '-':>10}" for one in delays) if has_latency else ""
-        yield f"{name:<18}{median:>11}{spread:>20}{used:>10}{cells}".rstrip()
+        yield f"{name:<18}{median:>13}{spread:>20}{used:>10}{cells}".rstrip()
     late = [summary.send_p50.median for summary in summaries.values() if summary.send_p50]
     if late:
         yield f"{'':<18}of each P50, {milliseconds(statistics.median(late))} ms is how late the generator sent"

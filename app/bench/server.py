@@ -58,7 +58,7 @@ def running(engine: Engine, certificates: Certificates | None, directory: Path) 
         arguments += ["--tls-cert-file", str(certificates.certificate), "--tls-key-file", str(certificates.key)]
     log = directory / f"{engine.name}.log"
     with log.open("wb") as out, redis.Redis(HOST, port, socket_timeout=_START_WITHIN_S) as client:
-        process = subprocess.Popen([engine.binary, *arguments], stdout=out, stderr=out)
+        process = subprocess.Popen([*engine.launcher, engine.binary, *arguments], stdout=out, stderr=out)
         try:
             _await_start(engine, process, client, log)
             yield Server(port, tls_port, arguments, process.pid, client)
