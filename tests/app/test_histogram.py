@@ -108,10 +108,13 @@ def test_what_is_out_of_range_counts_as_its_end(values: list[int]) -> None:
 
 @given(recordings, recordings)
 def test_adding_is_recording_both(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
-    total, both = recorded(first), recorded([*first, *second])
+    both = recorded([*first, *second])
+    total, total_of_packed = recorded(first), recorded(first)
     total.add(recorded(second))
-    assert total == both
-    assert (total.min_ns, total.max_ns) == (both.min_ns, both.max_ns)
+    total_of_packed.add_packed(recorded(second).pack())
+    for found in (total, total_of_packed):
+        assert found == both
+        assert (found.min_ns, found.max_ns) == (both.min_ns, both.max_ns)
 
 
 @given(recordings, st.lists(magnitudes, min_size=1).map(sorted))

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from keydb_observer.histogram import Histogram
+from keydb_observer.histogram import Histogram, PackedHistogram
 from keydb_observer.messages import Distribution
 
 SLOT_S = 5.0
@@ -41,7 +41,7 @@ class Recorder:
         self._slot_ends = self._began + SLOT_S
         # Of the slots before the one in use: their numbers, and their sum, which is made once a slot and not at each
         # question: it takes milliseconds.
-        self._before: deque[tuple[int, Histogram]] = deque()
+        self._before: deque[tuple[int, PackedHistogram]] = deque()
         self._sum_before = Histogram()
 
     def record(self, difference_ns: int) -> None:
@@ -67,7 +67,7 @@ class Recorder:
 
     def _rotate(self) -> None:
         """Begins the slot that it is time for, and forgets those that are out of the last minute."""
-        self._before.append((self._slot_number, self._slot))
+        self._before.append((self._slot_number, self._slot.pack()))
         self._slot = Histogram()
         # At least one further, whatever the division's rounding makes of the very instant.
         self._slot_number = max(self._slot_number + 1, int((self._clock() - self._began) / SLOT_S))
@@ -76,4 +76,4 @@ class Recorder:
             self._before.popleft()
         self._sum_before = Histogram()
         for _number, slot in self._before:
-            self._sum_before.add(slot)
+            self._sum_before.add_packed(slot)
