@@ -12,6 +12,8 @@ from keydb_observer.messages import Mode
 from keydb_observer.nodes import Node
 from keydb_observer.resolution import ALL_OPTIONS, WrongOptionError, resolve
 
+COMMANDS = ("write", "listen", "status", "load", "audit")
+
 
 def wrong(command: str, arguments: dict[str, object], environment: dict[str, str] | None = None) -> str:
     with pytest.raises(WrongOptionError) as caught:
@@ -195,7 +197,7 @@ def test_authority_that_is_none(tmp_path: Path) -> None:
     [
         (
             [],
-            "keydb-observer: the following arguments are required: write|listen|status|load; see keydb-observer --help",
+            f"keydb-observer: the following arguments are required: {'|'.join(COMMANDS)}; see keydb-observer --help",
         ),
         (
             ["write", "--intervall", "1"],

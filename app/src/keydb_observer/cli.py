@@ -17,13 +17,21 @@ from typing import Any, NoReturn
 import uvloop
 
 from keydb_observer import __version__
+from keydb_observer.audit_report import compare_and_show
 from keydb_observer.instruments import Instruments
 from keydb_observer.journal import set_up_logging
 from keydb_observer.load import show_and_write
 from keydb_observer.messages import Mode
 from keydb_observer.observer import Observer
 from keydb_observer.options import ENVIRONMENT_PREFIX, Option
-from keydb_observer.resolution import ALL_OPTIONS, CONFIG_VARIABLE, WrongOptionError, resolve, resolve_load
+from keydb_observer.resolution import (
+    ALL_OPTIONS,
+    CONFIG_VARIABLE,
+    WrongOptionError,
+    resolve,
+    resolve_audit,
+    resolve_load,
+)
 from keydb_observer.settings import Settings
 from keydb_observer.status import ask_cluster
 from keydb_observer.status_table import render
@@ -56,7 +64,8 @@ observer.toml:
   tls = true
   tls-ca = "/etc/keydb-observer/tls/ca.crt"
 
-exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status: a node or a link is down; 2 a wrong option"""
+exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status: a node or a link is down, audit: nodes differ or one cannot
+be asked; 2 a wrong option"""
 
 _COMMANDS = {
     "write": (
@@ -109,6 +118,18 @@ examples:
   keydb-observer load --rate 10000 --keys 1000 --duration 30
   keydb-observer load --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --writers all --durable 1 --output load.json""",
     ),
+    "audit": (
+        "compare all nodes key by key",
+        """\
+Scans every --node and compares type, value and expiry of each key on all of them, in small batches, while they go on
+working. Traffic makes nodes differ for a moment, so a difference counts only if the nodes still differ at a later look
+and none of them has changed the key meanwhile. A key that is made while this runs may be left to the next run. Memory
+is bounded by --batch and by the number of members of the largest set, hash or sorted set.""",
+        """\
+examples:
+  keydb-observer audit --node a=10.0.0.1:6379 --node b=10.0.0.2:6379
+  keydb-observer --config /etc/keydb-observer/observer.toml audit --match 'orders:*' --output audit.json""",
+    ),
 }
 
 
@@ -131,6 +152,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if command == "load":
             settings, load = resolve_load(arguments, os.environ)
             return show_and_write(load, settings, set_up_logging("observer-load"))
+        if command == "audit":
+            settings, audit = resolve_audit(arguments, os.environ)
+            return compare_and_show(audit, settings, set_up_logging("observer-audit"))
         settings = resolve(command, arguments, os.environ)
     except WrongOptionError as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
@@ -163,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _add_options(parser, "")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="write|listen|status|load")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(_COMMANDS))
     for command, (summary, description, epilog) in _COMMANDS.items():
         subparser = commands.add_parser(
             command,

@@ -25,13 +25,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from keydb_observer.duration import NS_PER_MILLISECOND, NS_PER_SECOND
 from keydb_observer.load_connection import LoadConnection
 from keydb_observer.load_facts import host_facts, program_versions, server_versions
-from keydb_observer.load_options import STANDARD_OUTPUT
 from keydb_observer.load_plan import Plan, writer_names
 from keydb_observer.load_result import LoadResult, WriterResult, render
 from keydb_observer.load_sender import TROUBLES, Sender
 from keydb_observer.load_settings import LoadSettings, WriteTo
 from keydb_observer.load_tally import Tally
 from keydb_observer.nodes import Node
+from keydb_observer.output import STANDARD_OUTPUT, write_whole
 from keydb_observer.settings import Settings
 from keydb_observer.stream import Instant
 from keydb_observer.trouble import diagnose
@@ -170,7 +170,7 @@ def show_and_write(load: LoadSettings, settings: Settings, logger: logging.Logge
     print(render(result), file=sys.stderr if load.output == STANDARD_OUTPUT else sys.stdout)
     try:
         if load.output:
-            _write(json.dumps(result.as_json(), indent=2) + "\n", load.output)
+            write_whole(json.dumps(result.as_json(), indent=2) + "\n", load.output)
     except OSError as error:
         logger.error("load: the result cannot be written: %s", diagnose(error).text)
         return 1
@@ -213,19 +213,3 @@ def _bar(is_wanted: bool, logger: logging.Logger) -> Iterator[OnProgress | None]
             bar.update(settled - bar.n)
 
         yield show
-
-
-def _write(text: str, path: Path) -> None:
-    """As a whole or not at all, so that an earlier result is kept until there is a later one."""
-    if path == STANDARD_OUTPUT:
-        print(text, end="")
-        return
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from keydb_observer.load_settings import WriteTo
 from keydb_observer.messages import HANDSHAKE_PREFIX, REPORT_PREFIX
-from keydb_observer.options import Option, RefusedError, flag, number
-
-STANDARD_OUTPUT = Path("-")
+from keydb_observer.options import Option, RefusedError, flag, number, whole
+from keydb_observer.output import STANDARD_OUTPUT
 
 _MOST_KEYS = 1_000_000
 _LARGEST = 1 << 20
 _MOST_REPLICAS = 1000
 _LONGEST_PREFIX = 500
-
-
-def _whole(least: int, most: int) -> Callable[[object], int]:
-    parse_number = number(least, most)
-
-    def parse(given: object) -> int:
-        found = parse_number(given)
-        if not found.is_integer():
-            raise RefusedError("it is not a whole number")
-        return int(found)
-
-    return parse
 
 
 def _write_to(given: object) -> WriteTo:
@@ -78,7 +64,7 @@ LOAD_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "keys",
-        _whole(1, _MOST_KEYS),
+        whole(1, _MOST_KEYS),
         f"a whole number from 1 to {_MOST_KEYS}",
         "how many keys to write to in turn (default 100)",
         "NUMBER",
@@ -86,7 +72,7 @@ LOAD_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "size",
-        _whole(0, _LARGEST),
+        whole(0, _LARGEST),
         f"a whole number of bytes from 0 to {_LARGEST}",
         "pad each value to this many bytes; none is shorter than what it has to say, some 100 (default 0)",
         "BYTES",
@@ -110,7 +96,7 @@ LOAD_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "durable",
-        _whole(0, _MOST_REPLICAS),
+        whole(0, _MOST_REPLICAS),
         f"a whole number of replicas from 0 to {_MOST_REPLICAS}",
         "follow each write by WAIT for this many replicas, for --timeout seconds at most, and count the writes that so "
         "many have confirmed; a writer then waits for one before it sends the next; 0 sends no WAIT (default 0)",
@@ -132,14 +118,14 @@ LOAD_OPTIONS: tuple[Option, ...] = (
         "a file that can be written, or - for standard output",
         "write the result as JSON to this file, or - for standard output (default: none)",
         "FILE",
-        commands=("load",),
+        commands=("load", "audit"),
     ),
     Option(
         "progress",
         flag,
         "true or false",
         "show a progress bar on standard error (default: when that is a terminal)",
-        commands=("load",),
+        commands=("load", "audit"),
         is_flag=True,
     ),
 )

@@ -82,6 +82,19 @@ def number(least: float, most: float) -> Callable[[object], float]:
     return parse
 
 
+def whole(least: int, most: int) -> Callable[[object], int]:
+    """A parser of whole numbers in this range."""
+    parse_number = number(least, most)
+
+    def parse(given: object) -> int:
+        found = parse_number(given)
+        if not found.is_integer():
+            raise RefusedError("it is not a whole number")
+        return int(found)
+
+    return parse
+
+
 def _node(given: object) -> Node:
     try:
         return Node.parse(_text(given).strip())

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keydb_observer.audit_options import AUDIT_OPTIONS
+from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.inbox import is_pattern
 from keydb_observer.load_options import LOAD_OPTIONS
 from keydb_observer.load_settings import LoadSettings
@@ -29,7 +31,7 @@ else:
 
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 
-ALL_OPTIONS = (*OPTIONS, *LOAD_OPTIONS)
+ALL_OPTIONS = (*OPTIONS, *LOAD_OPTIONS, *AUDIT_OPTIONS)
 
 _BY_NAME = {option.name: option for option in ALL_OPTIONS}
 
@@ -59,6 +61,16 @@ def resolve_load(arguments: Mapping[str, object], environment: Mapping[str, str]
     """The same for ``load``, with its own options beside the common ones."""
     values, given = _values(arguments, environment)
     return _settings("load", values, given), LoadSettings.from_values(values)
+
+
+def resolve_audit(arguments: Mapping[str, object], environment: Mapping[str, str]) -> tuple[Settings, AuditSettings]:
+    """The same for ``audit``. One node has nothing to be compared with."""
+    values, given = _values(arguments, environment)
+    settings = _settings("audit", values, given)
+    if len(settings.nodes) == 1:
+        place = given["node"].place if "node" in given else "--node"
+        raise WrongOptionError(f"{place}: {settings.read_node} given; allowed: two nodes or more, to compare them")
+    return settings, AuditSettings.from_values(values)
 
 
 def _values(

@@ -1,0 +1,29 @@
+"""What ``audit`` was told, beside what every command is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """``match`` is a glob-style pattern of keys, ``batch`` how many are read at a time, ``settle`` seconds.
+
+    A difference is looked at ``looks`` times more, ``settle`` seconds apart. ``output`` is None where no JSON is
+    wanted, and ``-`` for standard output. ``progress`` is None where the terminal decides.
+    """
+
+    match: str = "*"
+    batch: int = 500
+    settle: float = 2.0
+    looks: int = 3
+    output: Path | None = None
+    progress: bool | None = None
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> AuditSettings:
+        """From parsed options by name, of which those that are no option of ``audit`` are passed over."""
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
