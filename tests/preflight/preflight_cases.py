@@ -204,6 +204,21 @@ GOOD = (
     Case("secrets of an interrupted first run", _secrets(0o600)),
     Case("snapshots off and a directive of one's own", _everywhere(keydb_save=[], keydb_extra_config={"hz": 20})),
     Case("no observers", _no_observers),
+    Case("monitoring on a node and beside them", _members("monitoring", "pc2", "desk")),
+    Case(
+        "two time servers without internet, asked often",
+        _everywhere(
+            time_sync_servers=["pc1", "pc2"], time_sync_upstream=[], time_sync_minpoll=-6, time_sync_maxpoll="24"
+        ),
+    ),
+    Case(
+        "a time server by its group, and sources by name and address",
+        _all_of(
+            _members("clocks", "pc1"),
+            _everywhere(time_sync_servers="{{ groups['clocks'] }}", time_sync_upstream=["ntp.example.com", "2001:db8::1"]),
+        ),
+    ),
+    Case("no time kept", _everywhere(time_sync_enabled=False, time_sync_servers=[])),
     Case(
         "no figures of the writer, others elsewhere",
         _everywhere(
@@ -681,6 +696,64 @@ WRONG = (
         "one port for two observers' figures",
         _everywhere(observers_metrics_ports=PORTS | {"listener-async": 9612}),
         ("observers_metrics_ports.listener-async", ALL_HOSTS, "9612", "a port of its own"),
+    ),
+    # --- time ---
+    _wrong(
+        "misspelt group of the monitoring",
+        _members("monitorings", "pc2"),
+        ("monitorings", ALL_HOSTS, "monitorings", "monitoring?"),
+    ),
+    _wrong(
+        "no time server",
+        _everywhere(time_sync_servers=[]),
+        ("time_sync_servers", ALL_HOSTS, "[]", "1 to 4 inventory names of: pi1, pi2, pi3, pc1, pc2"),
+    ),
+    _wrong(
+        "too many time servers",
+        _everywhere(time_sync_servers="{{ groups['keydb_nodes'] }}"),
+        ("time_sync_servers", ALL_HOSTS, '"pc2"]', "1 to 4 inventory names"),
+    ),
+    _wrong(
+        "time servers that are no nodes, and one twice",
+        _everywhere(time_sync_servers=["pi1", "ntp.example.com", "pi1"]),
+        ("time_sync_servers[1]", ALL_HOSTS, '"ntp.example.com"', "inventory names of: pi1"),
+        ("time_sync_servers[2]", ALL_HOSTS, '"pi1"', "each server once"),
+    ),
+    _wrong(
+        "time servers differ",
+        _on("pi3", time_sync_servers=["pc1"]),
+        ("time_sync_servers", ALL_HOSTS, '["pc1"] on pi3', "one value"),
+    ),
+    _wrong(
+        "a time server that serves none",
+        _on("pi1", time_sync_enabled=False),
+        ("time_sync_servers[0]", "pi2, pi3, pc1, pc2", '"pi1"', "not pi1"),
+    ),
+    _wrong(
+        "a source of time with options",
+        _everywhere(time_sync_upstream=["ntp.example.com", "ntp.example.com iburst"]),
+        ("time_sync_upstream[1]", ALL_HOSTS, '"ntp.example.com iburst"', "without options"),
+    ),
+    _wrong(
+        "intervals of time out of range",
+        _on("pi1", time_sync_minpoll=-7, time_sync_maxpoll=25),
+        ("time_sync_minpoll", "pi1", "-7", "-6 to 24"),
+        ("time_sync_maxpoll", "pi1", "25", "-6 to 24"),
+    ),
+    _wrong(
+        "the shortest interval is longer than the longest",
+        _everywhere(time_sync_minpoll=3),
+        ("time_sync_minpoll", ALL_HOSTS, "3", "at most time_sync_maxpoll, 0"),
+    ),
+    _wrong(
+        "no time to be synchronised",
+        _everywhere(time_sync_timeout=0),
+        ("time_sync_timeout", ALL_HOSTS, "0", "1 to 3600 s"),
+    ),
+    _wrong(
+        "two lines for chronyd in one",
+        _everywhere(time_sync_extra_config=["nocerttimecheck 1\nallow"]),
+        ("time_sync_extra_config[0]", ALL_HOSTS, "allow", "one line of text"),
     ),
     # --- several at once, on a part of the hosts ---
     _wrong(

@@ -44,6 +44,10 @@ RANGES: Mapping[str, Range] = {
     "pki_renew_before_days": Range(1, 36_500, "days"),
     "observers_interval": Range(0.01, 86_400, "s"),
     "observers_lines_up_to": Range(0, 1_000_000, "events/s"),
+    # chrony.conf(5), under the directive "server".
+    "time_sync_minpoll": Range(-6, 24),
+    "time_sync_maxpoll": Range(-6, 24),
+    "time_sync_timeout": Range(1, 3600, "s"),
     "preflight_min_free_mb": Range(0, None, "MB"),
     "preflight_max_clock_skew": Range(0.1, 86_400, "s"),
 }

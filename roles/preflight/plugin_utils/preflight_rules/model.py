@@ -11,7 +11,8 @@ from .problem import Problem
 NODES = "keydb_nodes"
 WRITER = "observer_writer"
 LISTENERS = ("observer_listener_sync", "observer_listener_async")
-GROUPS = (NODES, WRITER, *LISTENERS)
+MONITORING = "monitoring"
+GROUPS = (NODES, WRITER, *LISTENERS, MONITORING)
 
 
 @dataclass(frozen=True)

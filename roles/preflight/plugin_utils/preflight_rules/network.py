@@ -148,6 +148,8 @@ MUST_AGREE = (
     "keydb_primary",
     "observers_key",
     "pki_secrets_dir",
+    "time_sync_servers",
+    "time_sync_upstream",
 )
 
 RULES = (
