@@ -72,12 +72,15 @@ def clocks_table(report: Mapping[str, Any]) -> str:
     for pair in report["clocks"]["pairs"]:
         name = " - ".join(pair["nodes"])
         rows.append(
-            (name, _us(pair["offset_s"], "+.1f"), _us(pair["root_dispersion_s"], ".1f"), _us(pair["error_bound_s"], ".1f"))
+            (
+                name,
+                _us(pair["offset_s"], "+.1f"),
+                _us(pair["root_dispersion_s"], ".1f"),
+                _us(pair["error_bound_s"], ".1f"),
+            )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
-    ]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
     unknown = [
         f"The clock of {name}: {clock['trouble']}."
         for name, clock in report["clocks"]["nodes"].items()

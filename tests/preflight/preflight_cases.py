@@ -215,7 +215,9 @@ GOOD = (
         "a time server by its group, and sources by name and address",
         _all_of(
             _members("clocks", "pc1"),
-            _everywhere(time_sync_servers="{{ groups['clocks'] }}", time_sync_upstream=["ntp.example.com", "2001:db8::1"]),
+            _everywhere(
+                time_sync_servers="{{ groups['clocks'] }}", time_sync_upstream=["ntp.example.com", "2001:db8::1"]
+            ),
         ),
     ),
     Case("no time kept", _everywhere(time_sync_enabled=False, time_sync_servers=[])),

@@ -1,4 +1,4 @@
-"""Makes what the role sends to nodes importable, as Ansible would have it there, and the filters that read its answers."""
+"""Makes what the role sends to nodes importable, as Ansible would have it there, and the filters of its answers."""
 
 from __future__ import annotations
 

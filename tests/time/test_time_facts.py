@@ -78,7 +78,9 @@ def test_a_leap_second_to_come_is_no_trouble(leap: str) -> None:
     assert trouble_of(found, [], [SERVER], may_lead=False) == ""
 
 
-@pytest.mark.parametrize("text", [None, "", "506 Cannot talk to daemon\n", SYNCHRONISED * 2, SYNCHRONISED.replace("9", "x")])
+@pytest.mark.parametrize(
+    "text", [None, "", "506 Cannot talk to daemon\n", SYNCHRONISED * 2, SYNCHRONISED.replace("9", "x")]
+)
 def test_no_such_answer(text: str | None) -> None:
     assert parse_tracking(text) is None
 

@@ -44,7 +44,8 @@ def render(
     common = {**defaults, "cluster_network_cidr": "10.77.0.0/24", **variables}
     inventory = directory / "inventory.yml"
     inventory.write_text(
-        yaml.safe_dump({"all": {"vars": common, "children": {"keydb_nodes": {"hosts": hosts}}}}, sort_keys=False), "utf-8"
+        yaml.safe_dump({"all": {"vars": common, "children": {"keydb_nodes": {"hosts": hosts}}}}, sort_keys=False),
+        "utf-8",
     )
     lookups = ", ".join(
         f"'{name}': lookup('ansible.builtin.template', '{ROLE}/templates/{template}.j2')"

@@ -149,7 +149,7 @@ def parse_sources(text: str | None) -> list[Source]:
                 stratum=int(stratum),
                 poll=int(poll),
                 # An octal register of eight bits.
-                reach=bin(int(reach, 8)).count("1"),
+                reach=int(reach, 8).bit_count(),
                 last_answer_s=int(last),
                 offset_s=float(offset),
                 error_s=float(error),
