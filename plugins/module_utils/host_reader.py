@@ -37,6 +37,13 @@ class HostReader:
         except ValueError:
             return None
 
+    def data(self, path: str) -> bytes | None:
+        """A file's bytes, as a device tree has numbers; None if it is not there or cannot be read."""
+        try:
+            return self._at(path).read_bytes()
+        except OSError:
+            return None
+
     def exists(self, path: str) -> bool:
         """Whether there is such a file or directory."""
         return self._at(path).exists()
@@ -50,6 +57,11 @@ class HostReader:
         """Name that a symbolic link ends in, such as that of a device's driver; None if it is not one."""
         link = self._at(path)
         return link.readlink().name if link.is_symlink() else None
+
+    def resolved(self, path: str) -> str:
+        """The path with every symbolic link followed, as the host itself names it; its end need not exist."""
+        place, root = self._at(path).resolve(), self._root.resolve()
+        return "/" + str(place.relative_to(root)) if place.is_relative_to(root) else path
 
     def answer(self, *command: str) -> str | None:
         """What a command prints, without surrounding blanks.

@@ -34,10 +34,8 @@ PI = Host(
     version="12",
     release="bookworm",
     service_manager="systemd",
-    userspace_bits="64",
     architecture="arm64",
     memory_mb=3792,
-    page_size=4096,
     free_mb=20_000,
     free_path="/var/lib",
     python=(3, 11, 2),
@@ -52,10 +50,6 @@ def _with(**values: Any) -> Host:
 
 
 WRONG = {
-    "32-bit userland on a 64-bit kernel": (
-        replace(PI, userspace_bits="32", architecture="armhf", values=VALUES | {"keydb_archives": {}}),
-        ("ansible_facts.userspace_bits", "32-bit armhf", "64-bit amd64 or arm64"),
-    ),
     "other distribution": (
         replace(PI, distribution="Fedora", version="42"),
         ("ansible_facts.distribution", "Fedora 42", "Debian 12, Ubuntu 24.04"),
@@ -80,10 +74,6 @@ WRONG = {
     "second address of the interface of SSH": (
         replace(PI, addresses={"eth0": ("192.0.2.11", "10.77.0.11")}),
         ("cluster_network_address", '"10.77.0.11"', "another interface; or preflight_allow_shared_network: true"),
-    ),
-    "pages of 16 KiB": (
-        replace(PI, page_size=16384),
-        ("keydb_engine", "keydb on a kernel with 16384-byte pages", "4096-byte pages"),
     ),
     "archive of the other architecture": (
         _with(keydb_archives={"amd64": {}}),
@@ -120,9 +110,6 @@ WRONG = {
 FINE = {
     "a Raspberry Pi": PI,
     "one network on purpose": replace(_with(preflight_allow_shared_network=True), management_address="10.77.0.11"),
-    "pages of 16 KiB under Valkey": replace(
-        PI, page_size=16384, values=VALUES | {"keydb_engine": "valkey", "keydb_install_method": "apt"}
-    ),
     "a mirror of one's own": replace(
         PI,
         release="noble",
@@ -131,7 +118,7 @@ FINE = {
     "a suite that fits": replace(
         PI, release="noble", values=VALUES | {"keydb_install_method": "apt", "keydb_apt_source_suite": "jammy"}
     ),
-    "no node": replace(PI, is_node=False, free_mb=1, page_size=16384, addresses={}),
+    "no node": replace(PI, is_node=False, free_mb=1, addresses={}),
 }
 
 

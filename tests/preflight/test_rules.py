@@ -40,7 +40,7 @@ def test_choices_are_those_of_the_roles(name: str) -> None:
 
 
 def test_every_role_of_a_node_was_read() -> None:
-    assert {"preflight_", "firewall_", "pki_", "keydb_", "observers_"} <= set(ROLES.prefixes)
+    assert {"preflight_", "hardware_", "firewall_", "pki_", "keydb_", "observers_"} <= set(ROLES.prefixes)
     assert {"cluster_network_address", "cluster_network_cidr"} <= ROLES.required
 
 

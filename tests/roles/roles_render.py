@@ -39,7 +39,7 @@ SOURCE = {
 METRICS_PORTS = yaml.safe_load((ROLES / "observers" / "defaults" / "main.yml").read_text("utf-8"))[
     "observers_metrics_ports"
 ]
-CONFIG = ("keydb.conf", "replication-auth.conf", "users.acl", "sysctl.conf")
+CONFIG = ("keydb.conf", "replication-auth.conf", "users.acl")
 
 
 @dataclass(frozen=True)

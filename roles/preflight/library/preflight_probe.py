@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Read what Ansible's own facts do not have: page size, package architecture, free disk space, clock."""
+"""Read what Ansible's own facts do not have: package architecture, free disk space, clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCUMENTATION = r"""
 module: preflight_probe
 short_description: Read a few properties of a host that are no standard facts
 description:
-  - Reads page size, the package architecture, free disk space, the clock, the Python version and the address that
+  - Reads the package architecture, free disk space, the clock, the Python version and the address that
     the SSH connection came in by.
   - Changes nothing and needs no privilege, so it runs in check mode too.
 options:
@@ -34,10 +34,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-page_size:
-  description: Size of a memory page in bytes.
-  type: int
-  returned: always
 architecture:
   description: Debian's name of the userland's architecture, empty where there is no dpkg.
   type: str
@@ -91,7 +87,6 @@ def main() -> None:
     disk = os.statvfs(directory)
     module.exit_json(
         changed=False,
-        page_size=os.sysconf("SC_PAGESIZE"),
         architecture=architecture,
         free_mb=disk.f_bavail * disk.f_frsize // 2**20,
         free_path=directory,

@@ -64,6 +64,7 @@ OWNED_DIRECTIVES: Mapping[str, str] = {
     "logfile": "",
     "include": "",
     "loadmodule": "",
+    "ignore-warnings": "hardware_ignore_cow_bug",
     "rename-command": "",
 }
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .packages import ARCHITECTURES
 from .problem import Problem, one_of, shown
 
 NEEDED_FACTS = (
@@ -18,10 +17,8 @@ NEEDED_FACTS = (
     "interfaces",
     "memtotal_mb",
     "service_mgr",
-    "userspace_bits",
 )
 _OLDEST_PYTHON = (3, 9)
-_KEYDB_PAGE = 4096
 _UPSTREAM = "download.keydb.dev"
 # Releases with a package, where not every supported one has it. Valkey in bookworm comes from its backports.
 _PACKAGED_FOR: Mapping[str, tuple[str, ...]] = {
@@ -32,7 +29,7 @@ _PACKAGED_FOR: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Host:
-    """One host: its resolved variables and what it is. Sizes in MB (2**20 bytes), page size in bytes, skew in s."""
+    """One host: its resolved variables and what it is. Sizes in MB (2**20 bytes), skew in s."""
 
     name: str
     values: Mapping[str, Any]
@@ -41,10 +38,8 @@ class Host:
     version: str
     release: str
     service_manager: str
-    userspace_bits: str
     architecture: str
     memory_mb: int
-    page_size: int
     free_mb: int
     free_path: str
     python: tuple[int, ...]
@@ -87,16 +82,15 @@ def clock_skew(before_ns: int, host_ns: int, after_ns: int) -> float:
 
 
 def system_problems(host: Host) -> Iterator[Problem]:
-    """A supported distribution with a 64-bit userland under systemd and a Python that Ansible and the app can use."""
+    """A supported distribution under systemd and a Python that Ansible and the app can use.
+
+    Whether the machine itself will do, 64-bit and with pages that the engine can use, is the role hardware's to say.
+    """
     supported = host.values.get("preflight_distributions", ())
     found = f"{host.distribution} {host.version}".strip()
     if found not in supported:
         allowed = ", ".join(supported)
         yield Problem("ansible_facts.distribution", host.name, found, allowed, "is not a supported distribution")
-    if host.userspace_bits != "64" or host.architecture not in ARCHITECTURES:
-        given = f"{host.userspace_bits}-bit {host.architecture}"
-        allowed = f"64-bit {one_of(ARCHITECTURES)}"
-        yield Problem("ansible_facts.userspace_bits", host.name, given, allowed, "is not a userland that has packages")
     if host.service_manager != "systemd":
         yield Problem("ansible_facts.service_mgr", host.name, host.service_manager, "systemd", "cannot run our units")
     if host.python < _OLDEST_PYTHON:
@@ -132,11 +126,6 @@ def engine_problems(host: Host) -> Iterator[Problem]:
     if not host.is_node:
         return
     engine, method = host.values.get("keydb_engine"), host.values.get("keydb_install_method")
-    if engine == "keydb" and host.architecture == "arm64" and host.page_size != _KEYDB_PAGE:
-        given = f"keydb on a kernel with {host.page_size}-byte pages"
-        allowed = f"{_KEYDB_PAGE}-byte pages (Raspberry Pi: kernel=kernel8.img in config.txt), or valkey or redis"
-        problem = "cannot run here: its allocator is built for 4 KiB pages"
-        yield Problem("keydb_engine", host.name, given, allowed, problem)
     for wanted, name in (("archive", "keydb_archives"), ("deb", "keydb_debs")):
         files = host.values.get(name)
         if method == wanted and files and not files.get(host.architecture):
