@@ -203,6 +203,14 @@ GOOD = (
     ),
     Case("secrets of an interrupted first run", _secrets(0o600)),
     Case("snapshots off and a directive of one's own", _everywhere(keydb_save=[], keydb_extra_config={"hz": 20})),
+    Case(
+        "kernel settings and a board of one's own",
+        _all_of(
+            _everywhere(hardware_sysctl={"vm.swappiness": 0, "net.ipv4.tcp_rmem": "4096 131072 6291456"}),
+            _on("pi1", hardware_profile="none", hardware_governor="keep", hardware_engine_page_size=16384),
+            _on("pi2", hardware_spare_storage=True, hardware_recording="/srv/board"),
+        ),
+    ),
     Case("no observers", _no_observers),
     Case("monitoring on a node and beside them", _members("monitoring", "pc2", "desk")),
     Case(
@@ -756,6 +764,33 @@ WRONG = (
         "two lines for chronyd in one",
         _everywhere(time_sync_extra_config=["nocerttimecheck 1\nallow"]),
         ("time_sync_extra_config[0]", ALL_HOSTS, "allow", "one line of text"),
+    ),
+    # --- hardware ---
+    _wrong(
+        "an unknown profile",
+        _on("pi1", hardware_profile="pi3"),
+        ("hardware_profile", "pi1", '"pi3"', "auto, pi4b, pc or none"),
+    ),
+    _wrong(
+        "an unknown governor",
+        _everywhere(hardware_governor="turbo"),
+        ("hardware_governor", ALL_HOSTS, '"turbo"', "performance, schedutil, ondemand or keep"),
+    ),
+    _wrong(
+        "pages that no kernel has",
+        _on("pi2", hardware_engine_page_size=16),
+        ("hardware_engine_page_size", "pi2", "16", "4096, 16384 or 65536"),
+    ),
+    _wrong(
+        "kernel settings that are none",
+        _on("pc1", hardware_sysctl={"swappiness": 1, "vm.overcommit_memory": True}),
+        ("hardware_sysctl.swappiness", "pc1", '"swappiness"', "vm.swappiness"),
+        ("hardware_sysctl.vm.overcommit_memory", "pc1", "true", "a whole number"),
+    ),
+    _wrong(
+        "a recording beside nothing",
+        _on("pc2", hardware_recording="boards/pi4b"),
+        ("hardware_recording", "pc2", '"boards/pi4b"', "an absolute path"),
     ),
     # --- several at once, on a part of the hosts ---
     _wrong(

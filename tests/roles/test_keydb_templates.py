@@ -106,6 +106,7 @@ def overridden(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
         "keydb_extra_config": {"hz": 20, "tls-ciphersuites": ["A:B", "C"]},
         "keydb_passwords": {"replication": "given by the inventory"},
         "hardware_ignore_cow_bug": True,
+        "hardware_spare_storage": True,
         "firewall_extra_rules": ["tcp dport 9121 accept"],
     }
     return render(
@@ -145,6 +146,7 @@ def test_what_the_inventory_gives_counts(overridden: dict[str, Rendered]) -> Non
         "notify-keyspace-events": ['"K$gxE"'],
         "save": ['""'],
         "appendonly": ["no"],
+        "appendfsync": ["no"],
         "dir": ["/srv/ssd/keydb"],
         "tls-port": ["7000"],
         "tcp-backlog": ["511"],

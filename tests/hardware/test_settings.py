@@ -1,0 +1,125 @@
+"""Kernel settings: which values mean the same, and what the module does with files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hardware_setting import choices_file, is_in_force
+from hardware_settings import Settings
+
+THP = "/sys/kernel/mm/transparent_hugepage/enabled"
+GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+RPS = "/sys/class/net/eth1/queues/rx-0/rps_cpus"
+
+
+@pytest.mark.parametrize(
+    ("path", "present", "wanted", "same"),
+    [
+        ("/proc/sys/vm/overcommit_memory", "1", "1", True),
+        ("/proc/sys/vm/overcommit_memory", "0", "1", False),
+        ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456", "4096 131072 6291456", True),
+        (THP, "always [madvise] never", "madvise", True),
+        (THP, "always madvise [never]", "madvise", True),
+        (THP, "[always] madvise never", "madvise", False),
+        (THP, "always madvise [never]", "always", False),
+        (GOVERNOR, "performance", "performance", True),
+        (GOVERNOR, "ondemand", "performance", False),
+        (RPS, "f", "f", True),
+        (RPS, "00000000,0000000f", "f", True),
+        (RPS, "0", "f", False),
+    ],
+)
+def test_what_is_in_force(path: str, present: str, wanted: str, same: bool) -> None:  # noqa: FBT001
+    assert is_in_force(path, present, wanted) is same
+
+
+def test_where_choices_are_listed() -> None:
+    assert choices_file(GOVERNOR) == "/sys/devices/system/cpu/cpu0/cpufreq/scaling_available_governors"
+    assert choices_file(THP) is None
+
+
+class Module:
+    """The little of an AnsibleModule that the settings use."""
+
+    def __init__(self, *, check_mode: bool = False, **params: Any) -> None:
+        self.params = {"shared": False, **params}
+        self.check_mode = check_mode
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Path:
+    """Files as a kernel with four processors has them."""
+    (tmp_path / "swappiness").write_text("60\n")
+    for cpu in range(4):
+        home = tmp_path / f"cpu{cpu}"
+        home.mkdir()
+        (home / "scaling_governor").write_text("ondemand\n")
+        (home / "scaling_available_governors").write_text("ondemand performance\n")
+    return tmp_path
+
+
+def _settings(kernel: Path, **more: Any) -> Settings:
+    settings = {f"{kernel}/swappiness": "1", f"{kernel}/cpu*/scaling_governor": "performance", f"{kernel}/missing": "1"}
+    return Settings(Module(**{"settings": settings, "before": str(kernel / "state" / "before.json"), **more}))  # type: ignore[arg-type]
+
+
+def _present(kernel: Path) -> list[str]:
+    return [(kernel / "swappiness").read_text().strip(), *(path.read_text().strip() for path in kernel.glob("cpu*/scaling_governor"))]
+
+
+def test_settings_are_made_once_and_taken_back(kernel: Path) -> None:
+    first = _settings(kernel)
+    first.make()
+    assert first.result()["changed"]
+    assert _present(kernel) == ["1", *["performance"] * 4]
+    again = _settings(kernel)
+    again.make()
+    assert again.result() == {"changed": False, "differs": [], "diff": {"before": "", "after": ""}}
+
+    back = _settings(kernel)
+    back.unmake()
+    assert back.result()["changed"]
+    assert _present(kernel) == ["60", *["ondemand"] * 4]
+    assert not (kernel / "state" / "before.json").exists()
+    nothing = _settings(kernel)
+    nothing.unmake()
+    assert not nothing.result()["changed"]
+
+
+def test_check_mode_foresees_and_touches_nothing(kernel: Path) -> None:
+    foreseen = _settings(kernel, check_mode=True)
+    foreseen.make()
+    result = foreseen.result()
+    assert result["changed"]
+    assert f"{kernel}/swappiness = 60\n" in result["diff"]["before"]
+    assert f"{kernel}/swappiness = 1\n" in result["diff"]["after"]
+    assert _present(kernel) == ["60", *["ondemand"] * 4]
+    assert not (kernel / "state").exists()
+
+
+def test_what_was_there_first_is_what_comes_back(kernel: Path) -> None:
+    """A setting that changes its wish later does not forget what the host had."""
+    _settings(kernel).make()
+    _settings(kernel, settings={f"{kernel}/swappiness": "10"}).make()
+    assert json.loads((kernel / "state" / "before.json").read_text())[f"{kernel}/swappiness"] == "60"
+
+
+def test_a_shared_kernel_is_told_and_left_alone(kernel: Path) -> None:
+    told = _settings(kernel, shared=True)
+    told.make()
+    result = told.result()
+    assert not result["changed"]
+    assert f"{kernel}/swappiness is 60, wanted 1" in result["differs"]
+    assert _present(kernel) == ["60", *["ondemand"] * 4]
+
+
+def test_a_governor_that_is_not_offered_is_told(kernel: Path) -> None:
+    for path in kernel.glob("cpu*/scaling_available_governors"):
+        path.write_text("ondemand powersave\n")
+    told = _settings(kernel)
+    told.make()
+    assert sum("which this kernel does not offer" in line for line in told.result()["differs"]) == 4
+    assert _present(kernel) == ["1", *["ondemand"] * 4]
