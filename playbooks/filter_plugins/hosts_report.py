@@ -42,7 +42,9 @@ def _findings(host: str, facts: Mapping[str, Any], sources: list[str]) -> Iterat
         result = facts.get(source) or {}
         if result.get("unreachable") or result.get("failed"):
             why = " ".join(str(result.get("msg", "no reason was given")).split())
-            yield _cannot("the host could not be reached" if result.get("unreachable") else "it could not be asked", why)
+            yield _cannot(
+                "the host could not be reached" if result.get("unreachable") else "it could not be asked", why
+            )
             # What follows would say the same.
             return
         yield from result.get("findings", [])

@@ -61,7 +61,7 @@ class HostReader:
     def resolved(self, path: str) -> str:
         """The path with every symbolic link followed, as the host itself names it; its end need not exist."""
         place, root = self._at(path).resolve(), self._root.resolve()
-        return "/" + str(place.relative_to(root)) if place.is_relative_to(root) else path
+        return str(Path("/") / place.relative_to(root)) if place.is_relative_to(root) else path
 
     def answer(self, *command: str) -> str | None:
         """What a command prints, without surrounding blanks.

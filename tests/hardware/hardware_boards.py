@@ -24,7 +24,11 @@ class Said:
 
 BAD: dict[str, tuple[Said, ...]] = {
     "pi5-16k": (
-        Said("stop", "the kernel has pages of 16 KiB", "Put `kernel=kernel8.img` into /boot/firmware/config.txt and reboot"),
+        Said(
+            "stop",
+            "the kernel has pages of 16 KiB",
+            "Put `kernel=kernel8.img` into /boot/firmware/config.txt and reboot",
+        ),
     ),
     "pi5-weak-supply": (Said("warn", "the supply offers 3000 mA", "5.1 V 5 A (27 W) supply"),),
     "pi4b-throttled": (

@@ -209,7 +209,8 @@ def test_answers_of_the_firmware(text: str | None, number: int | None) -> None:
 def test_the_deepest_and_the_latest_mount_counts() -> None:
     mounts = [Mount(str(n), point, "ext4", "") for n, point in enumerate(("/", "/srv", "/srv/ssd", "/srv"))]
     assert [
-        (mount_of(mounts, path) or mounts[0]).number for path in ("/var/lib/keydb", "/srv/x", "/srv/ssd", "/srvx", "/srv/ssd2")
+        (mount_of(mounts, path) or mounts[0]).number
+        for path in ("/var/lib/keydb", "/srv/x", "/srv/ssd", "/srvx", "/srv/ssd2")
     ] == ["0", "3", "2", "0", "3"]
     assert mount_of([], "/") is None
 

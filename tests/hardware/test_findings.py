@@ -74,7 +74,9 @@ def test_a_32_bit_kernel_is_refused() -> None:
 
 
 def test_a_32_bit_pc_is_told_what_is_for_it() -> None:
-    hardware = _with("board", "pc-nvme", kernel_architecture="i686", kernel_bits=32, user_architecture="i386", user_bits=32)
+    hardware = _with(
+        "board", "pc-nvme", kernel_architecture="i686", kernel_bits=32, user_architecture="i386", user_bits=32
+    )
     (finding,) = findings_of(hardware, WANTED)
     assert "Install the amd64 or arm64 edition" in finding.remedy
 
@@ -124,7 +126,7 @@ def test_a_card_that_has_no_data_is_fine(tmp_path: Path) -> None:
     """The system on a card, the data on an SSD: only the mount of the data counts."""
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mountinfo").write_text(
-        "1 1 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n2 1 8:1 / /srv/ssd rw - ext4 /dev/sda1 rw\n"
+        "1 1 179:2 / / rw - ext4 /dev/mmcblk0 rw\n2 1 8:1 / /srv/ssd rw - ext4 /dev/sda rw\n"
     )
     for name, kind in (("mmcblk0", "SD"), ("sda", "")):
         home = tmp_path / "sys/devices" / name / "block" / name
@@ -178,7 +180,7 @@ def test_a_strong_supply_and_a_silent_one_are_fine() -> None:
 
 
 @pytest.mark.parametrize(("celsius", "limit", "told"), [(74.9, 80, False), (75, 80, True), (99, None, False)])
-def test_heat_is_told_before_it_slows(celsius: float, limit: float | None, told: bool) -> None:  # noqa: FBT001
+def test_heat_is_told_before_it_slows(celsius: float, limit: float | None, told: bool) -> None:
     assert bool(_found(_with("power", temperature=Temperature(celsius, limit)))) is told
 
 
@@ -201,7 +203,7 @@ def test_a_fan_that_is_there_is_not_missed() -> None:
         ("powersave", "intel_pstate", False),
     ],
 )
-def test_a_slow_governor_is_told_where_nothing_will_change_it(name: str, driver: str, told: bool) -> None:  # noqa: FBT001
+def test_a_slow_governor_is_told_where_nothing_will_change_it(name: str, driver: str, told: bool) -> None:
     hardware = _with("kernel", governor=Governor(name, driver, ("ondemand", "powersave", "performance")))
     assert bool(_found(hardware, Wanted())) is told
     # The settings will see to it, where they can.
@@ -214,7 +216,7 @@ def test_swap_in_memory_is_fine() -> None:
 
 
 @pytest.mark.parametrize(("memory", "told"), [(1535, True), (1536, False), (1848, False), (None, False)])
-def test_boards_that_are_sold_as_2_gb_count_as_such(memory: int | None, told: bool) -> None:  # noqa: FBT001
+def test_boards_that_are_sold_as_2_gb_count_as_such(memory: int | None, told: bool) -> None:
     assert bool(_found(_with("board", memory_mb=memory))) is told
 
 

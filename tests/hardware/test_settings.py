@@ -32,7 +32,7 @@ RPS = "/sys/class/net/eth1/queues/rx-0/rps_cpus"
         (RPS, "0", "f", False),
     ],
 )
-def test_what_is_in_force(path: str, present: str, wanted: str, same: bool) -> None:  # noqa: FBT001
+def test_what_is_in_force(path: str, present: str, wanted: str, same: bool) -> None:
     assert is_in_force(path, present, wanted) is same
 
 
@@ -67,7 +67,10 @@ def _settings(kernel: Path, **more: Any) -> Settings:
 
 
 def _present(kernel: Path) -> list[str]:
-    return [(kernel / "swappiness").read_text().strip(), *(path.read_text().strip() for path in kernel.glob("cpu*/scaling_governor"))]
+    return [
+        (kernel / "swappiness").read_text().strip(),
+        *(path.read_text().strip() for path in kernel.glob("cpu*/scaling_governor")),
+    ]
 
 
 def test_settings_are_made_once_and_taken_back(kernel: Path) -> None:

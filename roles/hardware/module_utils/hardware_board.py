@@ -31,7 +31,10 @@ _BITS = {"x86_64": 64, "aarch64": 64, "riscv64": 64, "ppc64le": 64, "i686": 32, 
 
 @dataclass(frozen=True)
 class Board:
-    """One machine. ``kind`` is pi4b, pi5, pi (another one), pc or virtual; memory in MB (2**20 bytes), pages in bytes."""
+    """One machine. ``kind`` is pi4b, pi5, pi (another one), pc or virtual.
+
+    Memory in MB (2**20 bytes), pages in bytes.
+    """
 
     kind: Fact[str]
     model: Fact[str]

@@ -50,7 +50,9 @@ def shared_dirty_kb(smaps: str, address: int) -> int | None:
 
 def _is_dirty_lost() -> bool | None:
     page = mmap.PAGESIZE
-    area = mmap.mmap(-1, _PAGES * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    area = mmap.mmap(
+        -1, _PAGES * page, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ | mmap.PROT_WRITE
+    )
     start = ctypes.addressof(ctypes.c_char.from_buffer(area))
     # Its neighbours are read-only, so that the kernel keeps the middle page as a mapping of its own.
     libc = ctypes.CDLL(None, use_errno=True)
@@ -65,7 +67,9 @@ def _is_dirty_lost() -> bool | None:
     if child == 0:
         answer = b"?"
         try:
-            dirty = shared_dirty_kb(Path("/proc/self/smaps").read_text(encoding="ascii", errors="replace"), start + page)
+            dirty = shared_dirty_kb(
+                Path("/proc/self/smaps").read_text(encoding="ascii", errors="replace"), start + page
+            )
             answer = b"?" if dirty is None else b"1" if dirty == 0 else b"0"
         finally:
             os.write(theirs, answer)

@@ -65,7 +65,9 @@ def architecture_findings(hardware: Hardware, _: Wanted) -> Iterator[Finding]:
     elif board.user_bits.value == 32:  # noqa: PLR2004  # bits
         yield Finding(STOP, "architecture", f"the user space is 32-bit under a 64-bit kernel ({both})", why, remedy)
     elif user is not None and user not in ARCHITECTURES:
-        yield Finding(STOP, "architecture", f"{user} is neither amd64 nor arm64", "No engine has packages for it.", remedy)
+        yield Finding(
+            STOP, "architecture", f"{user} is neither amd64 nor arm64", "No engine has packages for it.", remedy
+        )
 
 
 def page_findings(hardware: Hardware, wanted: Wanted) -> Iterator[Finding]:
@@ -141,7 +143,9 @@ def power_findings(hardware: Hardware, _: Wanted) -> Iterator[Finding]:
         yield Finding(WARN, "power", what, why, f"{remedy}, then reboot, for `vcgencmd get_throttled` to start at 0x0.")
     if kind == "pi5" and power.supply_ma.value and power.supply_ma.value < _PI5_SUPPLY_MA:
         what = f"the supply offers {power.supply_ma.value} mA"
-        yield Finding(WARN, "power", what, "All USB ports together get no more than 600 mA, too little for an SSD.", f"{remedy}.")
+        yield Finding(
+            WARN, "power", what, "All USB ports together get no more than 600 mA, too little for an SSD.", f"{remedy}."
+        )
 
 
 def throttling_findings(hardware: Hardware, _: Wanted) -> Iterator[Finding]:
@@ -208,8 +212,8 @@ def swap_findings(hardware: Hardware, _: Wanted) -> Iterator[Finding]:
                 "swap",
                 f"{swap.name} ({swap.size_mb} MB) is on an SD card",
                 "A page that comes back from there stalls the server for tens of milliseconds.",
-                "Run `swapoff -a && systemctl disable --now dphys-swapfile` (Raspberry Pi OS 12), or take its line out of "
-                "/etc/fstab.",
+                "Run `swapoff -a && systemctl disable --now dphys-swapfile` (Raspberry Pi OS 12), or take its line "
+                "out of /etc/fstab.",
             )
 
 

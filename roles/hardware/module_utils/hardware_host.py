@@ -29,7 +29,7 @@ class Hardware:
     @property
     def is_arm64(self) -> bool:
         """Whether its kernel is one of the 64-bit Arm's."""
-        return self.board.kernel_architecture.value == "aarch64"
+        return bool(self.board.kernel_architecture.value == "aarch64")
 
     def as_facts(self) -> dict[str, Any]:
         """Name of each fact to its value and source, as plain data."""

@@ -88,12 +88,15 @@ def _swap(reader: HostReader) -> Fact[tuple[Swap, ...]]:
 
 
 def _swap_storage(reader: HostReader, name: str, kind: str) -> str | None:
+    storage: str | None
     if re.match(r"/dev/zram\d", name):
-        return "zram"
-    if kind == "partition":
-        return storage_of_device(reader, name)
-    storage = storage_of(reader, name).value
-    return storage.kind if storage else None
+        storage = "zram"
+    elif kind == "partition":
+        storage = storage_of_device(reader, name)
+    else:
+        below = storage_of(reader, name).value
+        storage = below.kind if below else None
+    return storage
 
 
 def _huge_pages(reader: HostReader) -> Fact[str]:

@@ -11,8 +11,8 @@ from ansible.module_utils.hardware_fact import Fact
 from ansible.module_utils.host_reader import HostReader
 
 UNDER_VOLTAGE = "under-voltage"
-# https://www.raspberrypi.com/documentation/computers/os.html#get_throttled: bits 0 to 3 are now, the same 16 bits higher
-# have been since boot.
+# https://www.raspberrypi.com/documentation/computers/os.html#get_throttled: bits 0 to 3 are now, the same
+# 16 bits higher have been since boot.
 THROTTLED_BITS = (UNDER_VOLTAGE, "frequency capped", "throttled", "soft temperature limit")
 _SINCE_BOOT = 16
 _SYSFS = "/sys/devices/platform/soc/soc:firmware/get_throttled"

@@ -42,8 +42,8 @@ class Mount:
 class Storage:
     """What a path lies on. ``kind`` is nvme, sata, usb, sd-card, emmc, virtual, or None where it cannot be told.
 
-    ``rotational`` is what the kernel says; bridges from USB to SATA often call an SSD rotating. ``usb_mbit`` is the speed
-    of the USB link in Mbit/s.
+    ``rotational`` is what the kernel says; bridges from USB to SATA often call an SSD rotating. ``usb_mbit`` is the
+    speed of the USB link in Mbit/s.
     """
 
     kind: str | None
@@ -98,7 +98,7 @@ def storage_of_device(reader: HostReader, device: str) -> str | None:
 def _disk_of_number(reader: HostReader, number: str) -> str | None:
     for path in (*reader.paths("/sys/block/*/dev"), *reader.paths("/sys/block/*/*/dev")):
         if reader.text(path) == number:
-            return path.split("/")[3]
+            return str(path.split("/")[3])
     return None
 
 

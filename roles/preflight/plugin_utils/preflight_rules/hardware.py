@@ -19,7 +19,12 @@ def sysctl_problems(inventory: Inventory) -> Iterator[Problem]:
             if not _SETTING.fullmatch(str(setting)):
                 allowed = "a name as sysctl prints it, such as vm.swappiness"
                 yield Problem(name, host, shown(setting), allowed, "is not a kernel setting's name")
-            elif isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip() or "\n" in str(value):
+            elif (
+                isinstance(value, bool)
+                or not isinstance(value, (int, str))
+                or not str(value).strip()
+                or "\n" in str(value)
+            ):
                 yield Problem(name, host, shown(value), "a whole number, or one line of text", "is no value")
 
 
