@@ -11,6 +11,7 @@ def _node(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """One node's part of the report. A node that could not be asked has that as its only problem."""
     proof = facts.get("keydb_proof") or {}
     observers = facts.get("observers_proof") or {}
+    network = facts.get("cluster_network_proof") or {}
     if proof.get("unreachable") or "problems" not in proof:
         why = " ".join(str(proof.get("msg", "it could not be reached")).split())
         return {"name": name, "version": "", "links_up": 0, "links_expected": 0, "problems": [f"not proved: {why}"]}
@@ -31,7 +32,9 @@ def _node(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
             for result in observers.get("results", [])
             if not result.get("skipped")
         ],
-        "problems": list(proof["problems"]),
+        "link": network.get("link"),
+        "link_said": network.get("said", ""),
+        "problems": [*proof["problems"], *network.get("problems", [])],
     }
     node["problems"] += [
         f"{unit['unit']} has not logged within two intervals" for unit in node["units"] if not unit["well"]
@@ -72,6 +75,7 @@ def verify_table(report: Mapping[str, Any]) -> str:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [f"{node['name']}  {node['link_said']}" for node in report["nodes"] if node.get("link_said")]
     verdict = "Everything holds." if report["passed"] else f"{len(report['problems'])} problem(s):"
     return "\n".join([*lines, verdict, *report["problems"]])
 

@@ -230,6 +230,14 @@ GOOD = (
     ),
     Case("no time kept", _everywhere(time_sync_enabled=False, time_sync_servers=[])),
     Case(
+        "an interface to configure, one of them confirmed",
+        _all_of(
+            _everywhere(cluster_network_interface="eth1", cluster_network_mtu=9000),
+            _on("pc1", cluster_network_interface="enp3s0", cluster_network_manager="networkd"),
+            _on("pc2", cluster_network_interface="br0.7", cluster_network_confirm_interface="br0.7"),
+        ),
+    ),
+    Case(
         "no figures of the writer, others elsewhere",
         _everywhere(
             observers_metrics_ports={"writer": 0, "listener-sync": 0, "listener-async": 1024}, observers_lines_up_to=0
@@ -347,6 +355,53 @@ WRONG = (
         "networks differ",
         _on("pc2", cluster_network_cidr="10.77.0.0/16"),
         ("cluster_network_cidr", ALL_HOSTS, '"10.77.0.0/16" on pc2', "one value"),
+    ),
+    _wrong(
+        "interface that is none",
+        _all_of(_on("pi1", cluster_network_interface="eth1; reboot"), _on("pi2", cluster_network_interface="lo")),
+        ("cluster_network_interface", "pi1", '"eth1; reboot"', "such as eth1"),
+        ("cluster_network_interface", "pi2", '"lo"', "such as eth1"),
+    ),
+    _wrong(
+        "another interface confirmed",
+        _everywhere(cluster_network_interface="eth1", cluster_network_confirm_interface="eth0"),
+        ("cluster_network_confirm_interface", ALL_HOSTS, '"eth0"', 'cluster_network_interface, "eth1"'),
+    ),
+    _wrong(
+        "confirmed without an interface",
+        _on("pi1", cluster_network_confirm_interface="eth0"),
+        ("cluster_network_confirm_interface", "pi1", '"eth0"', 'cluster_network_interface, ""'),
+    ),
+    _wrong(
+        "unknown manager",
+        _everywhere(cluster_network_manager="wicked"),
+        ("cluster_network_manager", ALL_HOSTS, '"wicked"', "networkmanager, netplan, networkd or ifupdown"),
+    ),
+    _wrong(
+        "packets too small and too large",
+        _all_of(_everywhere(cluster_network_mtu=1279), _on("pi1", cluster_network_mtu=9001)),
+        ("cluster_network_mtu", "pi2, pi3, pc1, pc2", "1279", "1280 to 9000 bytes"),
+        ("cluster_network_mtu", "pi1", "9001", "1280 to 9000 bytes"),
+    ),
+    _wrong(
+        "packets of two sizes",
+        _on("pi1", cluster_network_mtu=9000),
+        ("cluster_network_mtu", ALL_HOSTS, "9000 on pi1", "one value"),
+    ),
+    _wrong(
+        "no time to come back",
+        _everywhere(cluster_network_undo_after=5),
+        ("cluster_network_undo_after", ALL_HOSTS, "5", "20 to 600 s"),
+    ),
+    _wrong(
+        "peers by their plain names",
+        _everywhere(cluster_network_domain=""),
+        ("cluster_network_domain", ALL_HOSTS, '""', "a domain such as cluster"),
+    ),
+    _wrong(
+        "measured at the engine's port",
+        _everywhere(cluster_network_iperf_port=6379),
+        ("cluster_network_iperf_port", ALL_HOSTS, "6379", "a port of its own"),
     ),
     _wrong(
         "management inside",

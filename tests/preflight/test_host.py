@@ -40,6 +40,7 @@ PI = Host(
     free_path="/var/lib",
     python=(3, 11, 2),
     clock_skew=0.4,
+    interfaces=("lo", "eth0", "eth1", "eth2"),
     addresses={"eth0": ("192.0.2.11",), "eth1": ("10.77.0.11",)},
     management_address="192.0.2.11",
 )
@@ -74,6 +75,14 @@ WRONG = {
     "second address of the interface of SSH": (
         replace(PI, addresses={"eth0": ("192.0.2.11", "10.77.0.11")}),
         ("cluster_network_address", '"10.77.0.11"', "another interface; or preflight_allow_shared_network: true"),
+    ),
+    "interface that is not there": (
+        _with(cluster_network_interface="eth7"),
+        ("cluster_network_interface", '"eth7"', "eth0, eth1 or eth2"),
+    ),
+    "interface of SSH, told once": (
+        _with(cluster_network_interface="eth0", cluster_network_address="10.77.0.99"),
+        ("cluster_network_interface", '"eth0"', "eth1 or eth2; or cluster_network_confirm_interface: eth0"),
     ),
     "archive of the other architecture": (
         _with(keydb_archives={"amd64": {}}),
@@ -110,6 +119,15 @@ WRONG = {
 FINE = {
     "a Raspberry Pi": PI,
     "one network on purpose": replace(_with(preflight_allow_shared_network=True), management_address="10.77.0.11"),
+    "an address that is yet to come": _with(cluster_network_interface="eth1", cluster_network_address="10.77.0.99"),
+    "the interface of SSH, told twice": _with(
+        cluster_network_interface="eth0",
+        cluster_network_confirm_interface="eth0",
+        cluster_network_address="10.77.0.99",
+    ),
+    "pages of 16 KiB under Valkey": replace(
+        PI, page_size=16384, values=VALUES | {"keydb_engine": "valkey", "keydb_install_method": "apt"}
+    ),
     "a mirror of one's own": replace(
         PI,
         release="noble",

@@ -88,6 +88,17 @@ def test_a_node_with_problems() -> None:
     assert lines[4:] == made["problems"]
 
 
+def test_the_link_of_a_node() -> None:
+    """What it is like is told; what is unknown is no problem."""
+    network = {"link": {"speed": None}, "said": "eth1: speed unknown", "problems": []}
+    made = report(node1=facts() | {"cluster_network_proof": network})
+    assert made["passed"] is True
+    assert verify_table(made).splitlines()[2:] == ["node1  eth1: speed unknown", "Everything holds."]
+    slow = network | {"problems": ["eth1 is negotiated at 100 Mb/s"]}
+    made = report(node1=facts() | {"cluster_network_proof": slow})
+    assert made["problems"] == ["node1: eth1 is negotiated at 100 Mb/s"]
+
+
 def test_a_unit_that_did_not_log() -> None:
     units = [unit("observer-writer", line="", failed=True), unit("observer-listener-sync")]
     made = report(node1=facts(units=units))

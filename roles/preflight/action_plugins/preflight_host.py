@@ -74,6 +74,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
             free_path=probe["free_path"],
             python=tuple(probe["python"]),
             clock_skew=clock_skew(before, probe["time_ns"], after),
+            interfaces=tuple(map(str, facts["interfaces"])),
             addresses=addresses_by_interface(facts),
             management_address=probe["ssh_address"] or _resolved(resolved.values),
         )

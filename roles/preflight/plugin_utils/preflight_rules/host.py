@@ -44,6 +44,7 @@ class Host:
     free_path: str
     python: tuple[int, ...]
     clock_skew: float
+    interfaces: tuple[str, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     management_address: str = ""
 
@@ -106,6 +107,9 @@ def address_problems(host: Host) -> Iterator[Problem]:
         return
     interface = host.interface_of(address)
     others = {nic: found for nic, found in host.addresses.items() if nic != interface}
+    if interface is None and host.values.get("cluster_network_interface"):
+        # The role cluster_network will put it there.
+        return
     if interface is None:
         allowed = _listed(host.addresses) or "an address of this host, which has none"
         yield Problem("cluster_network_address", host.name, shown(address), allowed, "is on no interface of this host")
@@ -115,6 +119,24 @@ def address_problems(host: Host) -> Iterator[Problem]:
         allowed = (_listed(others) or "another interface") + "; or preflight_allow_shared_network: true"
         problem = f"is on {interface}, the interface that SSH comes in by"
         yield Problem("cluster_network_address", host.name, shown(address), allowed, problem)
+
+
+def interface_problems(host: Host) -> Iterator[Problem]:
+    """The interface that is to be configured exists, and is not the one that SSH comes in by, unless told so twice."""
+    name = "cluster_network_interface"
+    interface = host.values.get(name)
+    if not host.is_node or not interface:
+        return
+    others = [nic for nic in host.interfaces if nic not in ("lo", interface)]
+    if interface not in host.interfaces:
+        allowed = one_of(others) if others else "an interface of this host, which has none"
+        yield Problem(name, host.name, shown(interface), allowed, "is not an interface of this host")
+        return
+    confirmed = host.values.get("cluster_network_confirm_interface") == interface
+    if interface == host.interface_of(host.management_address) and not confirmed:
+        spare = [nic for nic in others if nic != interface]
+        allowed = (one_of(spare) if spare else "another interface") + f"; or cluster_network_confirm_interface: {interface}"
+        yield Problem(name, host.name, shown(interface), allowed, "is the interface that SSH comes in by")
 
 
 def _listed(addresses: Mapping[str, tuple[str, ...]]) -> str:
@@ -167,7 +189,7 @@ def resource_problems(host: Host) -> Iterator[Problem]:
         yield Problem("clock", host.name, given, allowed, problem)
 
 
-RULES = (system_problems, address_problems, engine_problems, resource_problems)
+RULES = (system_problems, address_problems, interface_problems, engine_problems, resource_problems)
 
 
 def host_problems(host: Host) -> Iterator[Problem]:

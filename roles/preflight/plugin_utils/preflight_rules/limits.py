@@ -31,6 +31,13 @@ class Range:
 PORTS = Range(1024, 65535)
 
 RANGES: Mapping[str, Range] = {
+    # IPv6, which is there for link-local addresses, needs 1280; jumbo frames end at 9000.
+    "cluster_network_mtu": Range(1280, 9000, "bytes"),
+    "cluster_network_undo_after": Range(20, 600, "s"),
+    "cluster_network_pings": Range(1, 1000, "packets"),
+    "cluster_network_iperf_seconds": Range(1, 60, "s"),
+    "cluster_network_iperf_port": PORTS,
+    "cluster_network_least_mbits": Range(1, 400_000, "Mbit/s"),
     "keydb_port": PORTS,
     "keydb_server_threads": Range(1, 64, "threads"),
     "keydb_maxmemory_mb": Range(64, None, "MB"),
@@ -53,6 +60,7 @@ RANGES: Mapping[str, Range] = {
 }
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "cluster_network_manager": ("auto", "networkmanager", "netplan", "networkd", "ifupdown"),
     "keydb_engine": ("keydb", "valkey", "redis"),
     "keydb_install_method": ("apt", "deb", "archive"),
     "keydb_appendfsync": ("always", "everysec", "no"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
@@ -12,6 +13,9 @@ from .problem import ALL_HOSTS, Problem, shown
 _CIDR_ALLOWED = "an IPv4 network such as 10.77.0.0/24, /8 to /30"
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 8, 30
 _HIGHEST_PORT = 65535
+# The kernel's limit, without what a name may not or should not have in configuration files.
+_INTERFACE = re.compile(r"(?!lo$|\.)[A-Za-z0-9_.-]{1,15}")
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def parsed_address(value: object) -> IPv4Address | None:
@@ -129,6 +133,37 @@ def firewall_port_problems(inventory: Inventory) -> Iterator[Problem]:
                 yield Problem(name, host, shown(port), f"1 to {_HIGHEST_PORT}", "is out of range")
 
 
+def interface_problems(inventory: Inventory) -> Iterator[Problem]:
+    """cluster_network_interface names an interface, and the confirmation repeats that name."""
+    name, confirmation = "cluster_network_interface", "cluster_network_confirm_interface"
+    for host, value in inventory.values(name):
+        if value and not _INTERFACE.fullmatch(value):
+            allowed = "an interface's name such as eth1, of up to 15 letters, digits and . _ -; or empty"
+            yield Problem(name, host, shown(value), allowed, "is not an interface's name")
+        confirmed = inventory.get(host, confirmation)
+        if confirmed and confirmed != value:
+            allowed = f"cluster_network_interface, {shown(value)}; or empty"
+            yield Problem(confirmation, host, shown(confirmed), allowed, "confirms another interface")
+
+
+def domain_problems(inventory: Inventory) -> Iterator[Problem]:
+    """Peers have names of their own on the cluster network."""
+    name = "cluster_network_domain"
+    for host, value in inventory.values(name):
+        if not _DOMAIN.fullmatch(value):
+            allowed = "a domain such as cluster, of small letters, digits, - and ."
+            yield Problem(name, host, shown(value), allowed, "is not a domain")
+
+
+def measuring_port_problems(inventory: Inventory) -> Iterator[Problem]:
+    """Throughput is measured at a port that nothing else of ours has, and that the firewall does not close."""
+    name = "cluster_network_iperf_port"
+    for host, port in inventory.values(name):
+        taken = {inventory.get(host, "keydb_port"), *(inventory.get(host, "firewall_cluster_tcp_ports") or ())}
+        if str(port) in {str(other) for other in taken | {inventory.get(host, "ansible_port", 22)}}:
+            yield Problem(name, host, shown(port), "a port of its own", "is the port of something else")
+
+
 def agreement_problems(inventory: Inventory) -> Iterator[Problem]:
     """What all nodes must have in common is the same on every one."""
     for name in MUST_AGREE:
@@ -142,6 +177,9 @@ def agreement_problems(inventory: Inventory) -> Iterator[Problem]:
 
 MUST_AGREE = (
     "cluster_network_cidr",
+    "cluster_network_domain",
+    "cluster_network_iperf_port",
+    "cluster_network_mtu",
     "keydb_engine",
     "keydb_port",
     "keydb_notify_events_extra",
@@ -160,5 +198,8 @@ RULES = (
     shared_network_problems,
     port_problems,
     firewall_port_problems,
+    interface_problems,
+    domain_problems,
+    measuring_port_problems,
     agreement_problems,
 )
