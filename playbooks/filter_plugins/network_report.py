@@ -90,7 +90,8 @@ def network_report(
         if "problems" in proof:
             problems += [f"{name}: {problem}" for problem in proof["problems"]]
         else:
-            problems.append(f"{name}: not measured: {' '.join(str(proof.get('msg', 'it could not be reached')).split())}")
+            why = " ".join(str(proof.get("msg", "it could not be reached")).split())
+            problems.append(f"{name}: not measured: {why}")
     if not pairs:
         problems.append("there is no pair to measure: it takes two nodes")
     return {
@@ -126,7 +127,8 @@ def network_matrix(report: Mapping[str, Any]) -> str:
     for title, cell in (("Mbit/s", mbits), ("round trip in ms, median / worst", round_trip)):
         rows = [["FROM \\ TO", *names]]
         for source in names:
-            rows.append([source, *(cell(cells.get((source, target), {})) if source != target else "-" for target in names)])
+            row = [cell(cells.get((source, target), {})) if source != target else "-" for target in names]
+            rows.append([source, *row])
         lines += [f"{title}:", *_table(rows), ""]
     lines += [f"{name}  {said}" for name, said in report["said"].items()]
     verdict = (

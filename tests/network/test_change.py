@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cluster_network_change
 import pytest
-from cluster_network_change import APPLIED, CONFIRMED, PENDING, UNDOING, UNDONE, Change, Live, apply, parsed_live, undo, way_back
+from cluster_network_change import (
+    APPLIED,
+    CONFIRMED,
+    PENDING,
+    UNDOING,
+    UNDONE,
+    Change,
+    Live,
+    apply,
+    parsed_live,
+    undo,
+    way_back,
+)
 
 BEFORE = Live(("10.0.0.5/24",), 1500, up=True, routes=("default via 10.0.0.1",))
 ADDRESS_JSON = json.dumps(
@@ -80,6 +91,14 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return commands
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which every look is a second later."""
+    seconds = iter(range(10_000))
+    monkeypatch.setattr(cluster_network_change.time, "monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr(cluster_network_change.time, "sleep", lambda _: None)
+
+
 def pending(directory: Path, live: Live = BEFORE) -> Path:
     """A change of one file from old to new, and of one that goes."""
     state = directory / "state"
@@ -120,6 +139,7 @@ def test_makes_the_change(tmp_path: Path, told: list[str]) -> None:
     assert (state / APPLIED).exists()
 
 
+@pytest.mark.usefixtures("clock")
 def test_takes_it_back(tmp_path: Path, told: list[str]) -> None:
     state = pending(tmp_path)
     apply(state)
@@ -134,6 +154,7 @@ def test_takes_it_back(tmp_path: Path, told: list[str]) -> None:
     assert not (state / PENDING).exists()
 
 
+@pytest.mark.usefixtures("clock")
 def test_resumes_what_a_reboot_interrupted(tmp_path: Path, told: list[str]) -> None:
     state = pending(tmp_path)
     (state / PENDING).rename(state / UNDOING)
@@ -152,24 +173,16 @@ def test_leaves_a_confirmed_change_alone(tmp_path: Path, told: list[str]) -> Non
     assert not {"leave", "return"} & set(told)
 
 
+@pytest.mark.usefixtures("clock")
 def test_forces_what_no_manager_restores(
-    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float]
+    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First, so that SSH is back whatever the manager does; and last."""
     monkeypatch.setattr(cluster_network_change, "live_of", lambda _: Live(("192.0.2.11/24",), 1500, up=True))
-    monkeypatch.setattr(cluster_network_change.time, "monotonic", clock)
-    monkeypatch.setattr(cluster_network_change.time, "sleep", lambda _: None)
     undo(pending(tmp_path))
     back = "ip address add 10.0.0.5/24 broadcast + dev eth0"
     assert told.index(back) < told.index("return")
     assert back in told[told.index("return") :]
-
-
-@pytest.fixture
-def clock() -> Callable[[], float]:
-    """A clock on which every look is a second later."""
-    seconds = iter(range(10_000))
-    return lambda: float(next(seconds))
 
 
 def test_a_command_that_fails_is_told_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:

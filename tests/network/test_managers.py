@@ -6,7 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster_network_managers import FILES, Found, RefusedError, configured, decided, entering, leaving, read_found
+from cluster_network_managers import (
+    FILES,
+    Found,
+    RefusedError,
+    configured,
+    decided,
+    entering,
+    leaving,
+    read_found,
+    returning,
+)
 from host_reader import HostReader
 
 PI_OS = Found(nm_state="disconnected", ifupdown_installed=True, ifupdown_includes=True)
@@ -175,7 +185,12 @@ def test_netplan_over_networkmanager() -> None:
 )
 def test_without_our_file_the_one_before_takes_over(manager: str, commands: list[str]) -> None:
     found = Found(nm_connection="4-5-6")
-    assert [" ".join(command) for command in entering(manager, None, ["eth1"], found)] == commands
+    assert [" ".join(command) for command in returning(manager, None, ["eth1"], found)] == commands
+
+
+def test_what_is_active_is_not_activated_twice() -> None:
+    told = returning("networkmanager", OURS, ["eth1"], Found(nm_connection="1-2-3"))
+    assert told == entering("networkmanager", OURS, ["eth1"], Found())
 
 
 def test_ifupdown_takes_down_while_it_still_knows_the_interface() -> None:

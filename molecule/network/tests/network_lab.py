@@ -35,5 +35,6 @@ class Lab:
 
     def on(self, node: str, command: str) -> str:
         """What a root shell's command prints on a node."""
-        remote = ["ssh", "-F", str(self.state / "ssh_config"), "-o", "ConnectTimeout=5", node, f"sudo sh -c '{command}'"]
+        options = ["-F", str(self.state / "ssh_config"), "-o", "ConnectTimeout=5"]
+        remote = ["ssh", *options, node, f"sudo sh -c '{command}'"]
         return subprocess.run(remote, stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout.strip()

@@ -35,7 +35,8 @@ def unchanged(output: str) -> dict[str, bool]:
 def snapshot(lab: Lab, node: str) -> tuple[str, ...]:
     """Addresses, MTUs and routes of a node, and our file."""
     return (
-        lab.on(node, "ip -4 -o address show | grep -o \"inet [0-9./]* .*scope\" | sort; ip -o link | cut -d: -f2,3 | grep -o \"eth.*mtu [0-9]*\""),
+        lab.on(node, "ip -4 -o address show | grep -o \"inet [0-9./]* .*scope\" | sort"),
+        lab.on(node, "ip -o link | cut -d: -f2,3 | grep -o \"eth.*mtu [0-9]*\""),
         lab.on(node, "ip -4 route show | sort"),
         lab.on(node, f"cat {FILES[node]}"),
     )

@@ -42,6 +42,7 @@ from ansible.module_utils.cluster_network_managers import (
     entering,
     leaving,
     read_found,
+    returning,
 )
 from ansible.module_utils.host_reader import HostReader
 
@@ -153,7 +154,7 @@ def differences(interface: str, wanted: tuple[str, int], live: Live | None) -> l
 
 
 def ssh_address() -> str:
-    """The host's address that SSH came in by, from this process or, sudo having dropped it, one that it descends from."""
+    """The host's address that SSH came in by, from this process or one that it descends from: sudo drops it."""
     process = os.getpid()
     while process > 1:
         try:
@@ -207,14 +208,16 @@ def _refuse_unfit(given: Mapping[str, Any], addresses: Mapping[str, list[str]]) 
 
 
 def _refuse_protected(interface: str, confirmed: str, addresses: Mapping[str, list[str]]) -> None:
-    routes = [route["dev"] for family in ("-4", "-6") for route in _ip(family, "route", "show", "default") if "dev" in route]
+    found = [route for family in ("-4", "-6") for route in _ip(family, "route", "show", "default")]
+    routes = [route["dev"] for route in found if "dev" in route]
     net = Path("/sys/class/net")
     lower = {name: [path.name.removeprefix("lower_") for path in (net / name).glob("lower_*")] for name in addresses}
     carries = protected(addresses, ssh_address(), routes, lower).get(interface)
     if carries and confirmed != interface:
         raise RefusedError(
             f"{interface} carries {carries}: it is left alone. Name the dedicated interface in "
-            f"cluster_network_interface, or repeat cluster_network_confirm_interface: {interface} to change it all the same"
+            "cluster_network_interface, or repeat the name to change it all the same: "
+            f"cluster_network_confirm_interface: {interface}"
         )
 
 
@@ -237,7 +240,7 @@ def planned(given: Mapping[str, Any], found: Found, manager: str) -> Change:
         interfaces = list(dict.fromkeys(each[0] for each in (before, after) if each))
         change.leave += leaving(name, interfaces)
         change.enter += entering(name, wanted[name]["content"], interfaces, found)
-        change.return_ += entering(name, present[name]["content"], interfaces, found)
+        change.return_ += returning(name, present[name]["content"], interfaces, found)
         if before and before != after:
             # Not every manager takes an address away that it no longer knows.
             change.leave.append(["ip", "address", "delete", before[1], "dev", before[0]])
@@ -253,7 +256,8 @@ def _await_earlier(module: AnsibleModule) -> None:
     until = time.monotonic() + 120
     while any((STATE / name).exists() for name in (PENDING, UNDOING)):
         if time.monotonic() > until:
-            module.fail_json(msg=f"an earlier change of the network is still to be taken back: systemctl status {UNDO}.timer")
+            msg = f"an earlier change of the network is still to be taken back: systemctl status {UNDO}.timer"
+            module.fail_json(msg=msg)
         time.sleep(1)
 
 
@@ -271,7 +275,8 @@ def _arm(module: AnsibleModule, change: Change) -> None:
     module.run_command(["systemctl", "stop", f"{UNDO}.timer", f"{APPLY}.timer", f"{APPLY}.service"])
     module.run_command(["systemctl", "daemon-reload"], check_rc=True)
     module.run_command(["systemctl", "enable", "--now", f"{UNDO}.timer"], check_rc=True)
-    delayed = ["systemd-run", "--quiet", "--collect", f"--unit={APPLY}", "--on-active=1", "--timer-property=AccuracySec=100ms"]
+    delayed = ["systemd-run", "--quiet", "--collect", f"--unit={APPLY}", "--on-active=1"]
+    delayed.append("--timer-property=AccuracySec=100ms")
     module.run_command([*delayed, sys.executable, str(PROGRAM), "apply"], check_rc=True)
 
 
@@ -298,7 +303,9 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
         found = read_found(HostReader(), interfaces[0]) if interfaces else Found()
         manager, why = "", ""
     change = planned(given, found, manager)
-    lacking = [f"{file['path']} is {'to go' if file['content'] is None else 'not as it should be'}" for file in change.files]
+    lacking = [
+        f"{file['path']} is {'to go' if file['content'] is None else 'not as it should be'}" for file in change.files
+    ]
     if given["state"] == "present":
         lacking += differences(given["interface"], (given["address"], given["mtu"]), live_of(given["interface"]))
     result = {

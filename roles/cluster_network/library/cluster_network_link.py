@@ -28,7 +28,7 @@ options:
   address: {type: str, required: true, description: The host's address on the cluster network.}
   least_mbits: {type: int, default: 900, description: Mbit/s that the link must be negotiated at.}
   mtu: {type: int, default: 0, description: MTU in bytes that the interface must have; 0 for any.}
-  seconds: {type: float, default: 1, description: Time between two looks. Errors that grow meanwhile are a problem.}
+  seconds: {type: float, default: 0.5, description: Time between two looks. Errors that grow meanwhile are a problem.}
   before: {type: dict, default: {}, description: The link at an earlier look; then one more look is enough.}
 """
 
@@ -41,8 +41,8 @@ EXAMPLES = r"""
 RETURN = r"""
 link: {type: dict, returned: always, description: The link at the second look; none if no interface has the address.}
 said: {type: str, returned: always, description: The link in a few words.}
-grown: {type: dict, returned: always, description: Error counters that grew between the looks, and by how much.}
-problems: {type: list, elements: str, returned: always, description: What is wrong, in words.}
+grown: {type: dict, returned: always, description: "Error counters that grew between the looks, and by how much."}
+problems: {type: list, elements: str, returned: always, description: "What is wrong, in words."}
 """
 
 
@@ -53,7 +53,7 @@ def main() -> None:
             "address": {"type": "str", "required": True},
             "least_mbits": {"type": "int", "default": 900},
             "mtu": {"type": "int", "default": 0},
-            "seconds": {"type": "float", "default": 1},
+            "seconds": {"type": "float", "default": 0.5},
             "before": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,

@@ -124,7 +124,8 @@ def main() -> None:
     ping = [module.get_bin_path("ping", required=True), "-n", "-I", source]
     every = ["-c", str(given["pings"]), "-i", str(_PING_EVERY_S), "-W", "1"]
     pinged = _said([*ping, *every, target], given["pings"] * _PING_EVERY_S + _GRACE_S)
-    large = _said([*ping, "-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", str(mtu - _ICMP_HEADERS), target], _GRACE_S)
+    undivided = ["-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", str(mtu - _ICMP_HEADERS)]
+    large = _said([*ping, *undivided, target], _GRACE_S)
     iperf3 = [module.get_bin_path("iperf3", required=True), "--json", "--client", target, "--bind", source]
     limits = ["--port", str(given["port"]), "--time", str(given["seconds"]), "--connect-timeout", "2000"]
     module.exit_json(

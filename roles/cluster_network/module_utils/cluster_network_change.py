@@ -28,7 +28,7 @@ PENDING, APPLIED, CONFIRMED = "change.json", "applied", "confirmed.json"
 UNDOING, UNDONE = "undoing.json", "undone.json"
 
 _COMMAND_WITHIN_S = 20
-_MANAGER_WITHIN_S = 5
+_SETTLED_AFTER_S = 5
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ def live_of(interface: str) -> Live | None:
 def way_back(interface: str, now: Live, before: Live) -> list[list[str]]:
     """Commands that make an interface what it was, whoever gave it its addresses then."""
     commands = [
-        ["ip", "address", "delete", address, "dev", interface] for address in now.addresses if address not in before.addresses
+        ["ip", "address", "delete", address, "dev", interface]
+        for address in now.addresses
+        if address not in before.addresses
     ]
     if now.mtu != before.mtu:
         commands.append(["ip", "link", "set", "dev", interface, "mtu", str(before.mtu)])
@@ -183,20 +185,17 @@ def undo(state: Path = STATE) -> None:
         run(*command)
     for file in change.previous:
         write(file)
-    # The addresses first, whatever the manager will take its time for; and last, should it have taken them away.
+    # The addresses first, whatever the manager takes its time for; then again and again while it may still take away
+    # what it does not know.
     _force(change)
     for command in change.return_:
         run(*command)
-    until = time.monotonic() + _MANAGER_WITHIN_S
-    while time.monotonic() < until and _differs(change):
+    until = time.monotonic() + _SETTLED_AFTER_S
+    while time.monotonic() < until:
+        _force(change)
         time.sleep(0.5)
-    _force(change)
     (state / UNDOING).rename(state / UNDONE)
     disarm()
-
-
-def _differs(change: Change) -> bool:
-    return any(live_of(interface) != before for interface, before in change.live.items())
 
 
 def _force(change: Change) -> None:

@@ -68,7 +68,8 @@ def read_link(reader: HostReader, interface: str) -> Link:
 
 def shaped_mbits(told: str) -> float | None:
     """The rate in Mbit/s that a root queue holds a host's own traffic to, by ``tc qdisc show``; None without one."""
-    match = re.search(r"^qdisc (?:tbf|netem|cake)\b.*?\b(?:rate|bandwidth) ([\d.]+)([KMGT]?)i?bit\b", told, re.MULTILINE)
+    pattern = r"^qdisc (?:tbf|netem|cake)\b.*?\b(?:rate|bandwidth) ([\d.]+)([KMGT]?)i?bit\b"
+    match = re.search(pattern, told, re.MULTILINE)
     return float(match[1]) * _UNITS[match[2]] if match else None
 
 

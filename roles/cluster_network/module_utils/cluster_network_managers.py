@@ -21,6 +21,7 @@ FILES: Mapping[str, tuple[str, str]] = {
 _INTERFACES = "/etc/network/interfaces"
 _NM_UNMANAGED = "unmanaged"
 _HEADER = re.compile(r"^# Interface (\S+), address (\S+)$", re.MULTILINE)
+_NM_UP = ("nmcli", "--wait", "15", "connection", "up")
 _NM_UUID = re.compile(r"^uuid=(\S+)$", re.MULTILINE)
 
 
@@ -62,7 +63,7 @@ def read_found(reader: HostReader, interface: str) -> Found:
         for key in (f"ethernets.{interface}.renderer", "renderer")
     ]
     interfaces = reader.text(_INTERFACES) or ""
-    others = [_INTERFACES, *(path for path in reader.paths("/etc/network/interfaces.d/*") if path != FILES["ifupdown"][0])]
+    others = [path for path in reader.paths("/etc/network/interfaces.d/*") if path != FILES["ifupdown"][0]]
     defined = re.compile(rf"^\s*iface\s+{re.escape(interface)}\s", re.MULTILINE)
     return Found(
         nm_state=re.sub(r"^\d+ \((.*)\)$", r"\1", state.strip()) if told else None,
@@ -73,7 +74,7 @@ def read_found(reader: HostReader, interface: str) -> Found:
         netplan_renderer=next((name for name in renderers if name and name != "null"), "networkd"),
         ifupdown_installed=reader.exists("/usr/sbin/ifup") or reader.exists("/sbin/ifup"),
         ifupdown_includes=bool(re.search(r"^\s*source(-directory)?\s+\S*interfaces\.d", interfaces, re.MULTILINE)),
-        ifupdown_owner=next((path for path in others if defined.search(reader.text(path) or "")), ""),
+        ifupdown_owner=next((path for path in (_INTERFACES, *others) if defined.search(reader.text(path) or "")), ""),
     )
 
 
@@ -118,7 +119,8 @@ def _lacks(manager: str, found: Found, interface: str) -> str:
         if not found.netplan_installed:
             return "netplan is not installed"
         by_networkd = found.netplan_renderer == "networkd" and found.networkd_runs
-        return "" if by_networkd or found.nm_manages else f"what netplan writes for, {found.netplan_renderer}, does not run"
+        works = by_networkd or found.nm_manages
+        return "" if works else f"what netplan writes for, {found.netplan_renderer}, does not run"
     if manager == "networkd":
         return "" if found.networkd_runs else "systemd-networkd does not run"
     if not found.ifupdown_installed:
@@ -151,13 +153,10 @@ def entering(manager: str, content: str | None, interfaces: Iterable[str], found
     if by_nm:
         commands.append(["nmcli", "connection", "reload"])
         uuid = _NM_UUID.search(content or "")
-        up = ["nmcli", "--wait", "15", "connection", "up"]
         if ours and uuid:
-            commands.append([*up, "uuid", uuid[1], "ifname", ours[0]])
+            commands.append([*_NM_UP, "uuid", uuid[1], "ifname", ours[0]])
         elif ours:
-            commands.append([*up, f"netplan-{ours[0]}"])
-        elif found.nm_connection:
-            commands.append([*up, "uuid", found.nm_connection])
+            commands.append([*_NM_UP, f"netplan-{ours[0]}"])
     elif manager == "ifupdown":
         # It stops at an address that is there already.
         if ours:
@@ -165,4 +164,13 @@ def entering(manager: str, content: str | None, interfaces: Iterable[str], found
     else:
         commands.append(["networkctl", "reload"])
         commands += [["networkctl", "reconfigure", interface] for interface in interfaces]
+    return commands
+
+
+def returning(manager: str, content: str | None, interfaces: Iterable[str], found: Found) -> list[list[str]]:
+    """Commands after the files are again what they were: as for any change, and what NetworkManager had active."""
+    commands = entering(manager, content, interfaces, found)
+    before = found.nm_connection
+    if ["nmcli", "connection", "reload"] in commands and before and before not in (content or ""):
+        commands.append([*_NM_UP, "uuid", before])
     return commands

@@ -134,8 +134,8 @@ def interface_problems(host: Host) -> Iterator[Problem]:
         return
     confirmed = host.values.get("cluster_network_confirm_interface") == interface
     if interface == host.interface_of(host.management_address) and not confirmed:
-        spare = [nic for nic in others if nic != interface]
-        allowed = (one_of(spare) if spare else "another interface") + f"; or cluster_network_confirm_interface: {interface}"
+        allowed = one_of(others) if others else "another interface"
+        allowed += f"; or cluster_network_confirm_interface: {interface}"
         yield Problem(name, host.name, shown(interface), allowed, "is the interface that SSH comes in by")
 
 
