@@ -174,9 +174,7 @@ def test_leaves_a_confirmed_change_alone(tmp_path: Path, told: list[str]) -> Non
 
 
 @pytest.mark.usefixtures("clock")
-def test_forces_what_no_manager_restores(
-    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forces_what_no_manager_restores(tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """First, so that SSH is back whatever the manager does; and last."""
     monkeypatch.setattr(cluster_network_change, "live_of", lambda _: Live(("192.0.2.11/24",), 1500, up=True))
     undo(pending(tmp_path))

@@ -35,8 +35,8 @@ def unchanged(output: str) -> dict[str, bool]:
 def snapshot(lab: Lab, node: str) -> tuple[str, ...]:
     """Addresses, MTUs and routes of a node, and our file."""
     return (
-        lab.on(node, "ip -4 -o address show | grep -o \"inet [0-9./]* .*scope\" | sort"),
-        lab.on(node, "ip -o link | cut -d: -f2,3 | grep -o \"eth.*mtu [0-9]*\""),
+        lab.on(node, 'ip -4 -o address show | grep -o "inet [0-9./]* .*scope" | sort'),
+        lab.on(node, 'ip -o link | cut -d: -f2,3 | grep -o "eth.*mtu [0-9]*"'),
         lab.on(node, "ip -4 route show | sort"),
         lab.on(node, f"cat {FILES[node]}"),
     )
@@ -85,7 +85,7 @@ def watched() -> Iterator[Doors]:
 @pytest.mark.parametrize("node", FILES)
 def test_one_file_of_the_manager_that_the_host_uses(lab: Lab, node: str) -> None:
     every = " ".join(FILES.values())
-    assert lab.on(node, f"stat -c \"%n %a %U\" {every} 2>/dev/null || true") == f"{FILES[node]} {MODES[node]} root"
+    assert lab.on(node, f'stat -c "%n %a %U" {every} 2>/dev/null || true') == f"{FILES[node]} {MODES[node]} root"
 
 
 @pytest.mark.parametrize("node", FILES)

@@ -65,9 +65,8 @@ class Change:
     def from_text(cls, text: str) -> Change:
         """A change as it was written down."""
         given = json.loads(text)
-        lists = ("addresses", "routes")
         given["live"] = {
-            name: Live(**{key: tuple(value) if key in lists else value for key, value in live.items()})
+            name: Live(tuple(live["addresses"]), live["mtu"], up=live["up"], routes=tuple(live["routes"]))
             for name, live in given["live"].items()
         }
         return cls(**given)

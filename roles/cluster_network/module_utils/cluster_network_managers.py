@@ -109,23 +109,29 @@ def decided(asked: str, found: Found, interface: str) -> tuple[str, str]:
 
 def _lacks(manager: str, found: Found, interface: str) -> str:
     """What keeps a manager from configuring the interface; "" for nothing."""
-    if manager == "networkmanager":
-        if found.nm_state is None:
-            return f"NetworkManager does not run or does not know {interface}"
-        return "" if found.nm_manages else f"NetworkManager has been told not to manage {interface}"
-    if found.nm_manages and not (manager == "netplan" and found.netplan_renderer == "NetworkManager"):
-        return f"NetworkManager manages {interface}, and two would undo each other's work"
-    if manager == "netplan":
-        if not found.netplan_installed:
-            return "netplan is not installed"
-        by_networkd = found.netplan_renderer == "networkd" and found.networkd_runs
-        works = by_networkd or found.nm_manages
-        return "" if works else f"what netplan writes for, {found.netplan_renderer}, does not run"
-    if manager == "networkd":
-        return "" if found.networkd_runs else "systemd-networkd does not run"
-    if not found.ifupdown_installed:
-        return "ifupdown is not installed"
-    return "" if found.ifupdown_includes else f"{_INTERFACES} does not include {_INTERFACES}.d"
+    over_nm = manager == "networkmanager" or (manager == "netplan" and found.netplan_renderer == "NetworkManager")
+    netplan_works = found.nm_manages if over_nm else found.networkd_runs
+    # The first that holds.
+    lacking = {
+        "networkmanager": [
+            (found.nm_state is None, f"NetworkManager does not run or does not know {interface}"),
+            (not found.nm_manages, f"NetworkManager has been told not to manage {interface}"),
+        ],
+        "netplan": [
+            (not found.netplan_installed, "netplan is not installed"),
+            (not netplan_works, f"what netplan writes for, {found.netplan_renderer}, does not run"),
+        ],
+        "networkd": [(not found.networkd_runs, "systemd-networkd does not run")],
+        "ifupdown": [
+            (not found.ifupdown_installed, "ifupdown is not installed"),
+            (not found.ifupdown_includes, f"{_INTERFACES} does not include {_INTERFACES}.d"),
+        ],
+    }[manager]
+    two = (
+        found.nm_manages and not over_nm,
+        f"NetworkManager manages {interface}, and two would undo each other's work",
+    )
+    return next((why for holds, why in (two, *lacking) if holds), "")
 
 
 def configured(content: str | None) -> tuple[str, str] | None:
