@@ -125,9 +125,6 @@ FINE = {
         cluster_network_confirm_interface="eth0",
         cluster_network_address="10.77.0.99",
     ),
-    "pages of 16 KiB under Valkey": replace(
-        PI, page_size=16384, values=VALUES | {"keydb_engine": "valkey", "keydb_install_method": "apt"}
-    ),
     "a mirror of one's own": replace(
         PI,
         release="noble",
