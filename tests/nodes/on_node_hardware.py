@@ -30,5 +30,5 @@ def settings() -> dict[str, Any]:
         "is_container": Path("/run/systemd/container").exists(),
         "noted": Path("/var/lib/keydb-cluster-hardware.json").exists(),
         "enabled": said("systemctl", "is-enabled", UNIT),
-        "verified": said("systemd-analyze", "verify", UNIT),
+        "verified": said("systemd-analyze", "verify", "--man=no", UNIT),
     }
