@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,7 +20,8 @@ short_description: Bring many files, directories and links of a node into their 
 description:
   - Does for a list, in its order, what the modules file, copy and template do for one path each, in one round trip.
     Give what a template becomes as content, by the lookup ansible.builtin.template.
-  - A file is replaced as a whole and at once. Directories above it are not made unless they are listed before it.
+  - A file is replaced as a whole and at once; a symbolic link in its place gives way to it. Directories above a file or
+    a link are not made unless they are listed before it; those above a directory are, as root's and open to all.
   - Check mode foresees what a bare host would get, also below directories that are yet to come.
 options:
   files:
@@ -104,7 +107,12 @@ class Nodes:
             self._note(entry, "absent\n", "directory\n")
             if self._module.check_mode:
                 return
-            path.mkdir(parents=True)
+            for parent in reversed(path.parents):
+                if not parent.is_dir():
+                    parent.mkdir()
+                    parent.chmod(0o755)
+            # Nobody else's until its owner and permissions are set.
+            path.mkdir(mode=0o700)
         self._attributes(entry, path, "0755")
 
     def _link(self, entry: Entry, path: Path) -> None:
@@ -116,6 +124,7 @@ class Nodes:
         self._note(entry, f"{present or 'no link'}\n", f"{entry['link']}\n")
         if self._module.check_mode:
             return
+        self._require_parent(path)
         # A link is replaced at once, too: there is no moment without it.
         with tempfile.TemporaryDirectory(dir=path.parent) as directory:
             new = Path(directory) / path.name
@@ -129,17 +138,19 @@ class Nodes:
             self._module.fail_json(msg=f"{path} is to be a file, but nothing says what is in it")
         if path.is_dir():
             self._module.fail_json(msg=f"{path} is to be a file, but a directory is there")
-        present = path.read_bytes() if path.exists() else None
+        present = path.read_bytes() if is_file(path) else None
         if present != wanted.encode():
             before = "" if present is None else present.decode(errors="replace")
             self._note(entry, _HIDDEN if secret and before else before, f"{_HIDDEN}(new)\n" if secret else wanted)
             self._write(entry, path, wanted.encode())
-        if path.exists():
+        if is_file(path):
             self._attributes(entry, path, "0644")
 
     def _write(self, entry: Entry, path: Path, content: bytes) -> None:
         if self._module.check_mode and not (entry["validate"] and path.parent.is_dir()):
             return
+        if not self._module.check_mode:
+            self._require_parent(path)
         handle, new = tempfile.mkstemp(dir=None if self._module.check_mode else path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -162,9 +173,15 @@ class Nodes:
         if code:
             self._module.fail_json(msg=f"{entry['path']} would not be valid: {(error or output).strip()}")
 
+    def _require_parent(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            self._module.fail_json(msg=f"{path} cannot be made: {path.parent} is not there")
+
     def _attributes(self, entry: Entry, path: Path, mode: str) -> None:
-        if self._set_attributes(entry, str(path), mode, changed=False):
-            self._note(entry, "other owner or permissions\n", f"{entry['owner']}:{entry['group']} {entry['mode']}\n")
+        foreseen = self._module.check_mode and not owner_exists(entry)
+        if foreseen or self._set_attributes(entry, str(path), mode, changed=False):
+            wanted = f"{entry['owner']}:{entry['group']} {entry['mode'] or mode}\n"
+            self._note(entry, "other owner or permissions\n", wanted)
 
     def _set_attributes(self, entry: Entry, path: str, mode: str, *, changed: bool) -> bool:
         wanted = {
@@ -183,6 +200,21 @@ class Nodes:
             return
         self.changed_paths.append(path)
         self.diff.append({"before_header": path, "after_header": path, "before": before, "after": after})
+
+
+def is_file(path: Path) -> bool:
+    """Whether this is a regular file itself, not a link to one."""
+    return path.is_file() and not path.is_symlink()
+
+
+def owner_exists(entry: Entry) -> bool:
+    """Whether owner and group are known here; on a bare host they may be yet to come."""
+    try:
+        pwd.getpwnam(entry["owner"])
+        grp.getgrnam(entry["group"])
+    except KeyError:
+        return False
+    return True
 
 
 def state_of(entry: Entry) -> str:
@@ -204,7 +236,11 @@ def main() -> None:
             }
         },
         supports_check_mode=True,
+        # Ansible would log the whole list as one text, in which it does not know a secret of several lines again.
+        no_log=True,
     )
+    module.no_log = False
+    module.log("Invoked for " + ", ".join(entry["path"] for entry in module.params["files"]))
     nodes = Nodes(module)
     for entry in module.params["files"]:
         nodes.apply(entry)

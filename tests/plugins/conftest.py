@@ -1,0 +1,13 @@
+"""Makes the repository's modules that need no engine importable, as Ansible would have them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [
+    str(_REPOSITORY / "plugins" / "modules"),
+    str(_REPOSITORY / "roles" / "pki" / "library"),
+    str(_REPOSITORY / "roles" / "observers" / "library"),
+]
