@@ -53,9 +53,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
             return template
 
         resolved = host_values(name, task_vars, roles, templating, facts_known=True)
-        path = resolved.values.get("keydb_data_dir", "/var/lib")
+        arguments = {
+            "path": resolved.values.get("keydb_data_dir", "/var/lib"),
+            "packages": _packages(roles.internals),
+        }
         before = time.time_ns()
-        probe = self._execute_module(module_name="preflight_probe", module_args={"path": path}, task_vars=task_vars)
+        probe = self._execute_module(module_name="preflight_probe", module_args=arguments, task_vars=task_vars)
         after = time.time_ns()
         if probe.get("failed") or probe.get("unreachable"):
             return result | dict(probe)
@@ -79,11 +82,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
             management_address=probe["ssh_address"] or _resolved(resolved.values),
         )
         result.update(as_result([*resolved.problems, *host_problems(host)], f"on {name}"))
+        # What roles need not install: looked at once for all of them.
+        result["ansible_facts"] = {"node_packages": probe["packages"]}
         return result
 
     def _role_file(self, path: str) -> Any:
         """Read a YAML file whose templates may be evaluated. It is not copied (``unsafe``), so nobody may change it."""
         return self._loader.load_from_file(path, unsafe=True, trusted_as_template=True)
+
+
+def _packages(internals: Mapping[str, Any]) -> list[str]:
+    """Return the packages that roles list by name, each in a variable of its own, such as ``_firewall_packages``."""
+    lists = [value for name, value in internals.items() if name.endswith("_packages") and isinstance(value, list)]
+    return sorted({str(package) for packages in lists for package in packages})
 
 
 def _version(facts: Mapping[str, Any]) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Read what Ansible's own facts do not have: package architecture, free disk space, clock."""
+"""Read what Ansible's own facts do not have: package architecture, free disk space, clock, packages."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ options:
     description: Directory whose file system is measured. It need not exist; the nearest parent that does is taken.
     type: path
     required: true
+  packages:
+    description: Debian packages that are looked for.
+    type: list
+    elements: str
+    default: []
 author:
   - keydb-lab
 """
@@ -31,6 +36,7 @@ EXAMPLES = r"""
 - name: Read what is no standard fact
   preflight_probe:
     path: /var/lib/keydb
+    packages: [nftables]
 """
 
 RETURN = r"""
@@ -55,6 +61,11 @@ python:
   type: list
   elements: int
   returned: always
+packages:
+  description: Those of the packages asked for that are installed.
+  type: list
+  elements: str
+  returned: always
 ssh_address:
   description: Address of this host that the SSH connection came in by, empty if there is none or sudo dropped it.
   type: str
@@ -75,14 +86,30 @@ def ssh_address(environment: dict[str, str]) -> str:
     return dict(enumerate(environment.get("SSH_CONNECTION", "").split())).get(2, "")
 
 
+def installed(output: str) -> list[str]:
+    """Return the names of installed packages from dpkg-query's lines "status name"."""
+    lines = (line.split() for line in output.splitlines())
+    return sorted(name for status, name in lines if status == "installed")
+
+
 def main() -> None:
     """Read and report."""
-    module = AnsibleModule(argument_spec={"path": {"type": "path", "required": True}}, supports_check_mode=True)
-    architecture = ""
-    dpkg = shutil.which("dpkg")
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "packages": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    architecture, packages = "", ""
+    dpkg, query = shutil.which("dpkg"), shutil.which("dpkg-query")
     if dpkg:
         _, output, _ = module.run_command([dpkg, "--print-architecture"])
         architecture = output.strip()
+    if query and module.params["packages"]:
+        # It ends with 1 where one is not known, which is an answer too.
+        wanted = ["--show", "--showformat=${db:Status-Status} ${Package}\n", *module.params["packages"]]
+        _, packages, _ = module.run_command([query, *wanted])
     directory = nearest_directory(module.params["path"])
     disk = os.statvfs(directory)
     module.exit_json(
@@ -90,6 +117,7 @@ def main() -> None:
         architecture=architecture,
         free_mb=disk.f_bavail * disk.f_frsize // 2**20,
         free_path=directory,
+        packages=installed(packages),
         python=list(sys.version_info[:3]),
         ssh_address=ssh_address(dict(os.environ)),
         time_ns=time.time_ns(),
