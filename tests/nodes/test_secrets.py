@@ -45,7 +45,7 @@ def test_not_in_any_unit(node: Node, secrets: dict[str, Secret]) -> None:
 
 def test_not_in_the_journal(node: Node, secrets: dict[str, Secret]) -> None:
     # Ansible's modules log how they were called; those that carry secrets are among them.
-    report = node.ask(on_node_secrets.search_journal, wanted=secrets, known="keydb_ready")
+    report = node.ask(on_node_secrets.search_journal, wanted=secrets, known="keydb_live_config")
     assert report["found"] == []
     assert report["saw_known"], report
 

@@ -76,7 +76,7 @@ def _play(build: dict[str, Any]) -> list[dict[str, Any]]:
             "name": "Fill in the templates",
             "hosts": "keydb_nodes",
             "gather_facts": False,
-            "vars": {"__keydb_build": build, "observers_source_dir": "/roles/../app", "__observers_source": SOURCE},
+            "vars": {"__keydb_look": build, "observers_source_dir": "/roles/../app", "__observers_source": SOURCE},
             "tasks": [
                 {"name": "Have facts", "ansible.builtin.set_fact": {**FACTS, "cacheable": True}},
                 {
@@ -117,7 +117,7 @@ def render(
         hosts: Variables of each node; names and order are the inventory's.
         extra: Variables that override the roles' own, internal ones included.
         limit: As ansible-playbook takes it.
-        build: What the module keydb_build would have said.
+        build: What the module keydb_look would have said.
     """
     inventory = directory / "inventory.yml"
     groups = dict(zip(("observer_writer", "observer_listener_sync", "observer_listener_async"), hosts, strict=True))

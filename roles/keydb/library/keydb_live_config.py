@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Ansible module: compare what a running server does with what its configuration file says."""
+"""Ansible module: wait for a server, and compare what it does with what its configuration file says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.keydb_node import CONNECTION_SPEC, connect, reason, redis, require_redis
+from ansible.module_utils.keydb_node import (
+    CONNECTION_SPEC,
+    READY_SPEC,
+    connect,
+    reason,
+    redis,
+    require_redis,
+    wait_until_ready,
+)
 
 DOCUMENTATION = r"""
 module: keydb_live_config
@@ -19,6 +27,7 @@ short_description: Compare the live configuration of a server with its file
 description:
   - KeyDB, Valkey and Redis have no way to check a file without running it. This module asks the running server by
     CONFIG GET for every directive of the file (and of the files that it includes) and fails when one differs.
+  - It first waits until the server is ready, as the module keydb_ready does.
 options:
   address: {type: str, required: true, description: Address that the node listens on.}
   port: {type: int, required: true, description: TLS port.}
@@ -28,6 +37,9 @@ options:
   certificate: {type: path, required: true, description: Client certificate on the node.}
   key: {type: path, required: true, description: Key of the client certificate.}
   file: {type: path, required: true, description: The configuration file.}
+  sources: {type: list, elements: str, default: [], description: Addresses that this node must replicate from.}
+  replicas: {type: list, elements: str, default: [], description: Addresses that must replicate from this node.}
+  timeout: {type: int, default: 120, description: Seconds to wait until it is ready.}
 """
 
 RETURN = r"""
@@ -118,9 +130,11 @@ def compare(filed: dict[str, list[str]], get: Callable[[str], dict[str, str]]) -
 def main() -> None:
     """Ansible's entry."""
     module = AnsibleModule(
-        argument_spec={**CONNECTION_SPEC, "file": {"type": "path", "required": True}}, supports_check_mode=True
+        argument_spec={**CONNECTION_SPEC, **READY_SPEC, "file": {"type": "path", "required": True}},
+        supports_check_mode=True,
     )
     require_redis(module)
+    wait_until_ready(module)
     client = connect(module.params)
     try:
         threads = str(client.info().get("server_threads", ""))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -45,6 +46,8 @@ refused: {type: dict, returned: always, description: 'What was tried and refused
 attempts: {type: int, returned: always, description: How many things that must be refused were tried.}
 version: {type: str, returned: always, description: What the server calls itself.}
 """
+
+POLL_SECONDS = 0.005
 
 
 @dataclass
@@ -87,49 +90,85 @@ def probe_links(params: dict[str, Any], report: Report) -> bool:
 
 
 class Watch:
-    """A subscription and a reader on one node; raises redis.RedisError or OSError when it cannot be had."""
+    """One connection to a node: first a subscription, then a reader. Raises redis.RedisError or OSError.
+
+    A connection that has subscribed may do nothing else until it has unsubscribed. One for both is half the handshakes,
+    of which there are as many as pairs of nodes.
+    """
 
     def __init__(self, params: dict[str, Any], address: str, channel: str) -> None:
-        self.reader = connect(params, host=address)
-        self.subscription = self.reader.pubsub()
-        self.subscription.subscribe(channel)
-        confirmation = self.subscription.get_message(timeout=params["timeout"])
-        if not confirmation or confirmation["type"] != "subscribe":
+        self._connection = connect(params, host=address).connection_pool.make_connection()
+        self._channel = channel
+        self._connection.connect()
+        self._connection.send_command("SUBSCRIBE", channel)
+        if self._connection.read_response()[0] != "subscribe":
             raise redis.RedisError("the subscription was not confirmed")
 
-    def told(self) -> bool:
-        """Whether a notification has come since the last call. Does not wait."""
-        message = self.subscription.get_message(timeout=0)
-        return message is not None and message["type"] == "message"
+    def told(self, timeout: float) -> bool:
+        """Wait for the notification, for so many seconds at most; whether it came."""
+        return bool(self._connection.can_read(timeout=timeout)) and self._connection.read_response()[0] == "message"
+
+    def unsubscribe(self) -> None:
+        """Become a reader. Notifications that are still on their way come before the confirmation."""
+        self._connection.send_command("UNSUBSCRIBE", self._channel)
+        while self._connection.read_response()[0] != "unsubscribe":
+            continue
+
+    def value(self, key: str) -> str | None:
+        """What the node has there."""
+        self._connection.send_command("GET", key)
+        answer: str | None = self._connection.read_response()
+        return answer
 
     def close(self) -> None:
-        """Give both connections back."""
-        self.subscription.close()
-        self.reader.close()
+        """Give the connection back."""
+        self._connection.disconnect()
+
+
+def watch_all(params: dict[str, Any], channel: str, report: Report) -> dict[str, Watch]:
+    """Subscribe on every node, on all of them at a time; those that cannot be are problems."""
+    nodes = params["nodes"]
+
+    def watch(address: str) -> Watch | str:
+        try:
+            return Watch(params, address, channel)
+        except (redis.RedisError, OSError) as error:
+            return reason(error)
+
+    with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+        found = dict(zip(nodes, pool.map(watch, nodes.values()), strict=True))
+    watches = {}
+    for name, watched in found.items():
+        if isinstance(watched, Watch):
+            watches[name] = watched
+        else:
+            report.problems.append(f"{name} ({nodes[name]}) cannot be subscribed to from here: {watched}")
+    return watches
 
 
 def probe_writing(params: dict[str, Any], report: Report) -> None:
-    """Write here and wait until every node has the value and has told of it."""
+    """Write here and wait until every node has told of it and has the value."""
     key, value = f"verify:{uuid.uuid4()}", uuid.uuid4().hex
-    watches: dict[str, Watch] = {}
-    for name, address in params["nodes"].items():
-        try:
-            watches[name] = Watch(params, address, f"__keyspace@0__:{key}")
-        except (redis.RedisError, OSError) as error:
-            report.problems.append(f"{name} ({address}) cannot be subscribed to from here: {reason(error)}")
+    watches = watch_all(params, f"__keyspace@0__:{key}", report)
     writer = connect(params)
     try:
         began = time.monotonic()
         writer.set(key, value, px=60_000)
-        while time.monotonic() - began < params["timeout"]:
+
+        def passed() -> float:
+            return round((time.monotonic() - began) * 1000, 3)
+
+        for name, node in watches.items():
+            if node.told(max(0.0, params["timeout"] - passed() / 1000)):
+                report.told[name] = passed()
+            node.unsubscribe()
+        while True:
             for name, node in watches.items():
-                passed = round((time.monotonic() - began) * 1000, 3)
-                if name not in report.told and node.told():
-                    report.told[name] = passed
-                if name not in report.arrived and node.reader.get(key) == value:
-                    report.arrived[name] = passed
-            if len(report.told) == len(report.arrived) == len(watches):
+                if name not in report.arrived and node.value(key) == value:
+                    report.arrived[name] = passed()
+            if len(report.arrived) == len(watches) or passed() >= params["timeout"] * 1000:
                 break
+            time.sleep(POLL_SECONDS)
         writer.delete(key)
     except (redis.RedisError, OSError) as error:
         report.problems.append(f"a write on this node failed: {reason(error)}")

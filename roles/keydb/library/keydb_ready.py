@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.keydb_node import CONNECTION_SPEC, connect, links, reason, redis, require_redis
+from ansible.module_utils.keydb_node import CONNECTION_SPEC, READY_SPEC, require_redis, wait_until_ready
 
 DOCUMENTATION = r"""
 module: keydb_ready
@@ -35,49 +32,13 @@ waited: {type: float, returned: always, description: Seconds.}
 missing: {type: dict, returned: always, description: Links that are not up, with their state.}
 """
 
-POLL_SECONDS = 0.25
-
-
-def look(params: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """Version of the node and what is still missing; raises redis.RedisError or OSError when it does not answer."""
-    client = connect(params)
-    try:
-        client.ping()
-        info = client.info()
-    finally:
-        client.close()
-    if str(info.get("loading", 0)) != "0":
-        return "", {"data": "loading"}
-    version = str(info.get("valkey_version") or info.get("redis_version", "unknown"))
-    return version, links(info).missing(params["sources"], params["replicas"])
-
 
 def main() -> None:
     """Ansible's entry."""
-    module = AnsibleModule(
-        argument_spec={
-            **CONNECTION_SPEC,
-            "sources": {"type": "list", "elements": "str", "default": []},
-            "replicas": {"type": "list", "elements": "str", "default": []},
-            "timeout": {"type": "int", "default": 120},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec={**CONNECTION_SPEC, **READY_SPEC}, supports_check_mode=True)
     require_redis(module)
-    began = time.monotonic()
-    while True:
-        try:
-            version, missing = look(module.params)
-        except (redis.RedisError, OSError) as error:
-            version, missing = "", {"server": reason(error)}
-        waited = round(time.monotonic() - began, 2)
-        if not missing:
-            module.exit_json(changed=False, version=version, waited=waited, missing={})
-        if waited >= module.params["timeout"]:
-            told = "; ".join(f"{what}: {state}" for what, state in missing.items())
-            where = f"{module.params['address']}:{module.params['port']}"
-            module.fail_json(msg=f"{where} is not ready after {waited:.0f} s. {told}", waited=waited, missing=missing)
-        time.sleep(POLL_SECONDS)
+    version, waited = wait_until_ready(module)
+    module.exit_json(changed=False, version=version, waited=waited, missing={})
 
 
 if __name__ == "__main__":

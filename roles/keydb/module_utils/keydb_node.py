@@ -7,6 +7,7 @@ Runs on the nodes with the distribution's own Python (3.9 or newer) and its pack
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from dataclasses import dataclass
 from inspect import signature
@@ -36,6 +37,14 @@ CONNECTION_SPEC: dict[str, Any] = {
     "certificate": {"type": "path", "required": True},
     "key": {"type": "path", "required": True},
 }
+
+# What a node is to be linked with, and how long that may take.
+READY_SPEC: dict[str, Any] = {
+    "sources": {"type": "list", "elements": "str", "default": []},
+    "replicas": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 120},
+}
+POLL_SECONDS = 0.25
 
 
 def require_redis(module: AnsibleModule) -> None:
@@ -122,3 +131,35 @@ def links(replication: dict[str, Any]) -> Links:
 def reason(error: Exception) -> str:
     """One line that a person can act on."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def look(params: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """Version of the node and what is still missing; raises redis.RedisError or OSError when it does not answer."""
+    node = connect(params)
+    try:
+        node.ping()
+        info = node.info()
+    finally:
+        node.close()
+    if str(info.get("loading", 0)) != "0":
+        return "", {"data": "loading"}
+    version = str(info.get("valkey_version") or info.get("redis_version", "unknown"))
+    return version, links(info).missing(params["sources"], params["replicas"])
+
+
+def wait_until_ready(module: AnsibleModule) -> tuple[str, float]:
+    """Version of the node, and seconds until it was ready as CONNECTION_SPEC and READY_SPEC say; fails the module."""
+    began = time.monotonic()
+    while True:
+        try:
+            version, missing = look(module.params)
+        except (redis.RedisError, OSError) as error:
+            version, missing = "", {"server": reason(error)}
+        waited = round(time.monotonic() - began, 2)
+        if not missing:
+            return version, waited
+        if waited >= module.params["timeout"]:
+            told = "; ".join(f"{what}: {state}" for what, state in missing.items())
+            where = f"{module.params['address']}:{module.params['port']}"
+            module.fail_json(msg=f"{where} is not ready after {waited:.0f} s. {told}", waited=waited, missing=missing)
+        time.sleep(POLL_SECONDS)
