@@ -24,13 +24,7 @@ def _node(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
             for field in ("version", "links_up", "links_expected", "arrived", "told", "refused", "attempts")
         },
         "units": [
-            {
-                "unit": result["item"]["name"],
-                "logged": result.get("stdout", "").strip(),
-                "well": not result.get("failed", False),
-            }
-            for result in observers.get("results", [])
-            if not result.get("skipped")
+            {"unit": unit, "logged": line, "well": bool(line)} for unit, line in observers.get("units", {}).items()
         ],
         "link": network.get("link"),
         "link_said": network.get("said", ""),

@@ -28,13 +28,12 @@ def proof(**changes: Any) -> dict[str, Any]:
     }
 
 
-def unit(name: str, line: str = "writer wrote shared_key: timestamp 1.0 seq 1", **changes: Any) -> dict[str, Any]:
-    return {"item": {"name": name}, "stdout": line, "failed": False, **changes}
+LINE = "writer wrote shared_key: timestamp 1.0 seq 1"
 
 
-def facts(keydb: Any = None, units: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def facts(keydb: Any = None, units: dict[str, str] | None = None) -> dict[str, Any]:
     found = {"cluster_network_address": "10.77.0.11", "keydb_engine": "keydb", "keydb_proof": keydb or proof()}
-    return found if units is None else {**found, "observers_proof": {"results": units}}
+    return found if units is None else {**found, "observers_proof": {"units": units}}
 
 
 def report(**hosts: dict[str, Any]) -> dict[str, Any]:
@@ -42,13 +41,11 @@ def report(**hosts: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_all_is_well() -> None:
-    made = report(node1=facts(units=[unit("observer-writer")]), node2=facts(units=[unit("observer-listener-sync")]))
+    made = report(node1=facts(units={"observer-writer": LINE}), node2=facts(units={"observer-listener-sync": LINE}))
     assert made["passed"] is True
     assert made["problems"] == []
     assert [node["name"] for node in made["nodes"]] == NODES
-    assert made["nodes"][0]["units"] == [
-        {"unit": "observer-writer", "logged": "writer wrote shared_key: timestamp 1.0 seq 1", "well": True}
-    ]
+    assert made["nodes"][0]["units"] == [{"unit": "observer-writer", "logged": LINE, "well": True}]
     assert dt.datetime.fromisoformat(made["time"]).tzinfo is not None
     assert json.loads(json.dumps(made)) == made
     assert verify_table(made).splitlines() == [
@@ -68,7 +65,7 @@ def test_all_is_well() -> None:
     ],
 )
 def test_a_node_that_could_not_be_asked(unreachable: dict[str, Any]) -> None:
-    made = report(node1=facts(units=[]), node2=unreachable)
+    made = report(node1=facts(units={}), node2=unreachable)
     assert made["passed"] is False
     why = " ".join(unreachable.get("keydb_proof", {}).get("msg", "it could not be reached").split())
     assert made["problems"] == [f"node2: not proved: {why}"]
@@ -100,15 +97,15 @@ def test_the_link_of_a_node() -> None:
 
 
 def test_a_unit_that_did_not_log() -> None:
-    units = [unit("observer-writer", line="", failed=True), unit("observer-listener-sync")]
+    units = {"observer-writer": "", "observer-listener-sync": LINE}
     made = report(node1=facts(units=units))
     assert made["problems"] == ["node1: observer-writer has not logged within two intervals"]
     assert verify_table(made).splitlines()[1].split()[-1] == "listener-sync"
 
 
-@pytest.mark.parametrize("units", [None, [], [{"item": {"name": "observer-writer"}, "skipped": True}]])
-def test_a_node_without_units(units: list[dict[str, Any]] | None) -> None:
-    made = report(node1=facts(units=units))
+@pytest.mark.parametrize("without", [facts(), facts(units={}), {**facts(), "observers_proof": {"skipped": True}}])
+def test_a_node_without_units(without: dict[str, Any]) -> None:
+    made = report(node1=without)
     assert made["passed"] is True
     assert made["nodes"][0]["units"] == []
     assert verify_table(made).splitlines()[1].split()[-1] == "-"
@@ -116,7 +113,7 @@ def test_a_node_without_units(units: list[dict[str, Any]] | None) -> None:
 
 def test_the_problems_of_a_node_are_not_the_proofs_own_list() -> None:
     """Asked twice for the same facts, it says the same."""
-    hosts = {"node1": facts(units=[unit("observer-writer", failed=True)])}
+    hosts = {"node1": facts(units={"observer-writer": ""})}
     assert verify_report(["node1"], hosts)["problems"] == verify_report(["node1"], hosts)["problems"]
 
 
