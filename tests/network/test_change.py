@@ -136,7 +136,7 @@ def test_makes_the_change(tmp_path: Path, told: list[str]) -> None:
     ours = tmp_path / "etc" / "ours"
     assert (ours.read_text("utf-8"), ours.stat().st_mode & 0o777) == ("new", 0o640)
     assert not (tmp_path / "etc" / "other").exists()
-    assert (state / APPLIED).exists()
+    assert (state / APPLIED).read_text("utf-8")
 
 
 @pytest.mark.usefixtures("clock")

@@ -38,7 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
 
     def _outcome(self, task_vars: dict[str, Any]) -> tuple[str, str]:
         """Come in anew until the host says what became of the change; return that and what stood in its way."""
-        outcome, why = "waiting", "SSH did not come in again"
+        outcome, why, token = "waiting", "SSH did not come in again", ""
         if self._connection.transport == "ssh":
             self._connection.set_option("timeout", _CONNECT_WITHIN_S)
             self._connection.set_option("reconnection_retries", 0)
@@ -48,11 +48,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
             try:
                 # Without this the first connection would go on being used, and prove nothing.
                 self._connection.reset()
-                told = self._module("confirm", task_vars)
+                told = self._module("confirm", task_vars, token=token)
             except AnsibleConnectionFailure as failure:
                 why = f"SSH did not come in again ({' '.join(failure.message.split())})"
                 continue
-            outcome = str(told.get("outcome", outcome))
+            # The first answer after the change brings the token, the next connection confirms with it.
+            outcome, token = str(told.get("outcome", outcome)), str(told.get("token", token))
             if told.get("differences") or told.get("failed"):
                 why = "; ".join(told.get("differences") or [str(told.get("msg"))])
         return outcome, why

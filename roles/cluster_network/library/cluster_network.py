@@ -66,6 +66,7 @@ options:
   undo_after: {type: int, default: 40, description: Seconds after which an unconfirmed change is taken back.}
   step: {type: str, choices: [begin, confirm], default: begin, description: For the action plugin.}
   program: {type: str, default: "", description: For the action plugin.}
+  token: {type: str, default: "", description: For the action plugin.}
 """
 
 EXAMPLES = r"""
@@ -81,9 +82,10 @@ manager: {type: str, returned: present, description: What configures the interfa
 why: {type: str, returned: present, description: Why it was taken.}
 differences: {type: list, elements: str, returned: always, description: What was not as it should be.}
 outcome: {type: str, returned: by step confirm, description: "waiting, confirmed, undoing or undone."}
+token: {type: str, returned: by step confirm, description: What the change can be confirmed with.}
 """
 
-# Longer than a handshake takes: a connection that this module came in by was made after the change, not before.
+# Not every manager has done all of it when it says so.
 _SETTLED_S = 2
 _UNDO_SERVICE = """\
 [Unit]
@@ -280,18 +282,13 @@ def _arm(module: AnsibleModule, change: Change) -> None:
     module.run_command([*delayed, sys.executable, str(PROGRAM), "apply"], check_rc=True)
 
 
-def begin(module: AnsibleModule) -> dict[str, Any]:
+def begin(module: AnsibleModule, addresses: Mapping[str, list[str]]) -> dict[str, Any]:
     """Compare, and start a change if there is one to make.
 
     Raises:
         RefusedError: The interface cannot be configured as it was asked for.
     """
     given = module.params
-    addresses = {
-        link["ifname"]: [address["local"] for address in link["addr_info"] if "local" in address]
-        for link in _ip("address", "show")
-        if link.get("ifname")
-    }
     if not module.check_mode:
         _await_earlier(module)
     if given["state"] == "present":
@@ -345,28 +342,32 @@ def _refuse_without_link(interface: str, live: Live | None) -> None:
         raise RefusedError(f"{interface} has no link: is the cable in, and the switch on?")
 
 
-def confirm(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what has become of a change, and keep it if the interface is as it should be."""
-    lacking: list[str] = []
-    outcome = "waiting"
+def confirm(given: Mapping[str, Any], addresses: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Say what has become of a change; keep it if the interface is as it should be and the token is given."""
+    told = {"changed": False, "outcome": "waiting", "differences": [], "token": ""}
     if (STATE / UNDONE).exists():
-        outcome = "undone"
-    elif (STATE / UNDOING).exists():
-        outcome = "undoing"
-    elif not (STATE / APPLIED).exists() or time.time() - (STATE / APPLIED).stat().st_mtime < _SETTLED_S:
-        lacking = ["the change is still being made"]
-    else:
-        if given["state"] == "present":
-            lacking = differences(given["interface"], (given["address"], given["mtu"]), live_of(given["interface"]))
-        if not lacking:
-            try:
-                (STATE / PENDING).rename(STATE / CONFIRMED)
-            except FileNotFoundError:
-                return {"changed": False, "outcome": "undoing", "differences": []}
-            disarm()
-            shutil.rmtree(STATE)
-            outcome = "confirmed"
-    return {"changed": False, "outcome": outcome, "differences": lacking}
+        return told | {"outcome": "undone"}
+    if (STATE / UNDOING).exists():
+        return told | {"outcome": "undoing"}
+    applied = STATE / APPLIED
+    if not applied.exists() or time.time() - applied.stat().st_mtime < _SETTLED_S:
+        return told | {"differences": ["the change is still being made"]}
+    lacking = []
+    if given["state"] == "present":
+        lacking = differences(given["interface"], (given["address"], given["mtu"]), live_of(given["interface"]))
+    came_by = ssh_address().partition("%")[0]
+    if came_by and not any(came_by in its for its in addresses.values()):
+        lacking.append(f"{came_by}, which SSH came in by, is gone")
+    token = applied.read_text(encoding="utf-8")
+    if lacking or given["token"] != token:
+        return told | {"differences": lacking, "token": "" if lacking else token}
+    try:
+        (STATE / PENDING).rename(STATE / CONFIRMED)
+    except FileNotFoundError:
+        return told | {"outcome": "undoing"}
+    disarm()
+    shutil.rmtree(STATE)
+    return told | {"outcome": "confirmed"}
 
 
 def main() -> None:
@@ -383,13 +384,20 @@ def main() -> None:
             "undo_after": {"type": "int", "default": 40},
             "step": {"type": "str", "choices": ["begin", "confirm"], "default": "begin"},
             "program": {"type": "str", "default": ""},
+            "token": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
         # Its parameters are whole files: too much for the journal.
         no_log=True,
     )
+    addresses = {
+        link["ifname"]: [address["local"] for address in link["addr_info"] if "local" in address]
+        for link in _ip("address", "show")
+        if link.get("ifname")
+    }
     try:
-        result = confirm(module.params) if module.params["step"] == "confirm" else begin(module)
+        confirms = module.params["step"] == "confirm"
+        result = confirm(module.params, addresses) if confirms else begin(module, addresses)
     except RefusedError as refusal:
         module.fail_json(msg=f"{refusal}. Nothing has been changed.")
     module.exit_json(**result)

@@ -10,6 +10,7 @@ keep a change that cut it off.
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -166,7 +167,9 @@ def apply(state: Path = STATE) -> None:
         write(file)
     for command in change.enter:
         run(*command)
-    (state / APPLIED).touch()
+    # Only who has heard this from the host after the change can confirm it: a connection of before, on which a command
+    # was still under way when it was cut, cannot.
+    (state / APPLIED).write_text(secrets.token_hex(8), encoding="utf-8")
 
 
 def undo(state: Path = STATE) -> None:
