@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keydb_ready
+import keydb_node
 import lab_engine
 import redis
 from cryptography import x509
@@ -213,7 +213,7 @@ class Servers:
         links = {"sources": self.sources(name), "replicas": self.replicas(name)}
         peers = {kind: [ADDRESSES[each] for each in names] for kind, names in links.items()}
         try:
-            return keydb_ready.look({**self.connection(name), **peers})[1]
+            return keydb_node.look({**self.connection(name), **peers})[1]
         except (redis.RedisError, OSError) as error:
             return {"server": str(error)}
 
