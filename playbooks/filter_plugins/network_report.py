@@ -52,6 +52,8 @@ def likely_causes(
     for node, key in ((pair["source"], "sender_cpu"), (pair["target"], "receiver_cpu")):
         if (measured.get(key) or 0) >= _BUSY_CPU:
             causes.append(f"the processor of {node} was busy with it ({measured[key]:.0f} % of a core)")
+    if (measured.get("host_cpu") or 0) >= _BUSY_CPU:
+        causes.append(f"{pair['source']} was busy, with other things too ({measured['host_cpu']:.0f} % of all cores)")
     if not causes and (measured.get("retransmits") or 0) >= _MANY_RETRANSMITS:
         causes.append(f"packets are lost on the way ({measured['retransmits']} sent again): the switch or a cable")
     return causes or ["unknown: nothing on either host tells; try another port of the switch"]

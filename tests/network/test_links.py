@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cluster_network_links import Link, described, errors_grown, interface_of, link_problems, read_link, shaped_mbits
-from cluster_network_pair import round_trip, throughput
+from cluster_network_pair import busy_percent, round_trip, throughput
 from host_reader import HostReader
 
 NET = "sys/class/net/eth1"
@@ -108,6 +108,12 @@ def test_round_trip() -> None:
     told = "".join(f"64 bytes from 10.77.0.12: icmp_seq={n} ttl=64 time={n}.5 ms\n" for n in (1, 2, 9))
     assert round_trip(told, 4) == {"sent": 4, "answered": 3, "median_ms": 2.5, "worst_ms": 9.5}
     assert round_trip("", 4) == {"sent": 4, "answered": 0, "median_ms": None, "worst_ms": None}
+
+
+def test_how_busy_a_host_was() -> None:
+    before = "cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3\n"
+    assert busy_percent(before, "cpu  160 0 115 715 110 0 0 0 0 0\n") == 75.0
+    assert busy_percent(before, before) is None
 
 
 def test_throughput() -> None:
