@@ -15,7 +15,7 @@ from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-# As the role runs it: its threads wait for each other by spinning, which is short only if none of them loses its turn.
+# KeyDB's threads wait for each other by spinning, which is short only if none of them loses its turn.
 _REAL_TIME = ("chrt", "--fifo", "1")
 _ON_PATH = {"redis": "redis-server", "valkey": "valkey-server"}
 KNOWN = (*_ON_PATH, "keydb")

@@ -25,7 +25,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("may", [True, False])
-def test_keydb_is_scheduled_as_the_role_does_it_where_that_may_be(
+def test_keydb_is_scheduled_in_real_time_where_that_may_be(
     may: bool, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_can_run", lambda _: may)

@@ -95,6 +95,7 @@ def overridden(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
     hosts["node2"] |= {
         "keydb_maxmemory_mb": 300,
         "keydb_server_threads": 3,
+        "keydb_real_time": True,
         "keydb_repl_backlog_mb": 100,
         "keydb_replica_output_buffer_mb": 10,
         "keydb_pubsub_output_buffer_mb": 7,
@@ -174,16 +175,18 @@ def test_a_given_password_is_used_and_none_is_in_the_configuration(overridden: d
     assert holders == ["replication-auth.conf"]
 
 
-def test_a_build_that_cannot_notify_and_needs_executable_stacks(
+def test_a_build_that_cannot_notify_and_needs_executable_stacks_and_a_turn_of_its_own(
     overridden: dict[str, Rendered], rendered: Renderings
 ) -> None:
     unit = overridden["node2"].files["keydb-server.service"]
     assert "\nType=exec\n" in unit
     assert "\nMemoryDenyWriteExecute=no\n" in unit
+    assert "\nCPUSchedulingPolicy=fifo\nCPUSchedulingPriority=1\n" in unit
     assert "supervised" not in overridden["node2"].names
     usual = rendered["keydb"]["node1"]
     assert "\nType=notify\n" in usual.files["keydb-server.service"]
     assert "\nMemoryDenyWriteExecute=yes\n" in usual.files["keydb-server.service"]
+    assert "CPUScheduling" not in usual.files["keydb-server.service"]
     assert usual.directives("supervised") == ["systemd"]
 
 
