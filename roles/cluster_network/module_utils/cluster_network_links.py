@@ -30,7 +30,6 @@ class Link:
     partner: str | None = None
     mtu: int | None = None
     shaped: float | None = None
-    default_route: bool = False
     errors: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -61,7 +60,6 @@ def read_link(reader: HostReader, interface: str) -> Link:
         partner=_word(r"^\s*Link partner advertised link modes:\s*((?:\S+/\w+\s*)+)", told),
         mtu=reader.number(f"{home}/mtu"),
         shaped=shaped_mbits(reader.answer("tc", "qdisc", "show", "dev", interface, "root") or ""),
-        default_route=bool(reader.answer("ip", "route", "show", "default", "dev", interface)),
         errors={name: count for name, count in counted.items() if count is not None},
     )
 
