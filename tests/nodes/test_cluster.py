@@ -79,7 +79,9 @@ def test_status_knows_the_listeners_figures(cluster: Cluster, answer_after_an_ev
     assert set(observers) == {unit.removeprefix("observer-") for unit in OBSERVERS}
     for name in (unit.removeprefix("observer-") for unit in LISTENERS):
         figures = observers[name]
-        assert (figures["follows"], figures["stale"], figures["error_ns"]) == (where[name], False, None)
+        assert (figures["follows"], figures["stale"]) == (where[name], False)
+        # chronyd knows how far the clock may be off: never by nothing, and between containers by less than 10 ms.
+        assert 0 < figures["error_ns"] < 10_000_000
         assert figures["counts"]["read"] >= figures["run"]["count"] >= figures["minute"]["count"]
         run = figures["run"]
         assert run["count"] > 0
