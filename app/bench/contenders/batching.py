@@ -217,7 +217,7 @@ class NoCoalescing(Batching):
         """The next events."""
         return [self._events.popleft() for _ in range(min(len(self._events), _BATCH))]
 
-    def record(self, key: bytes, seq: int, seen_ns: int, done_ns: int) -> None:  # noqa: ARG002  # see below
+    def record(self, key: bytes, seq: int, seen_ns: int, done_ns: int) -> None:  # noqa: ARG002  # as the base has it
         """The nth event is the nth write's, whatever the value is by now."""
         number = self._last[key] = self._last.get(key, 0) + 1
         self._recorder.handled(int(key[_INDEX_AT:]), number, number, seen_ns, done_ns)

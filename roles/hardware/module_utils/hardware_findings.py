@@ -13,6 +13,7 @@ STOP, WARN = "stop", "warn"
 ARCHITECTURES = ("amd64", "arm64")
 # Boards sold as 2 GB have 1.8 GB and more for the kernel, PCs that lend memory to their graphics less.
 _LEAST_MEMORY_MB = 1536
+_TOO_FEW_BITS = 32
 # How close to its limit, in °C, a processor may be before work has begun.
 _MARGIN = 5.0
 _PI5_SUPPLY_MA = 5000
@@ -60,9 +61,9 @@ def architecture_findings(hardware: Hardware, _: Wanted) -> Iterator[Finding]:
     )
     kernel, user = board.kernel_architecture.value, board.user_architecture.value
     both = f"kernel {kernel or 'unknown'}, user space {user or 'unknown'}"
-    if board.kernel_bits.value == 32:  # noqa: PLR2004  # bits
+    if board.kernel_bits.value == _TOO_FEW_BITS:
         yield Finding(STOP, "architecture", f"the kernel is 32-bit ({both})", why, remedy)
-    elif board.user_bits.value == 32:  # noqa: PLR2004  # bits
+    elif board.user_bits.value == _TOO_FEW_BITS:
         yield Finding(STOP, "architecture", f"the user space is 32-bit under a 64-bit kernel ({both})", why, remedy)
     elif user is not None and user not in ARCHITECTURES:
         yield Finding(
