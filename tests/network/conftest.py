@@ -15,6 +15,7 @@ sys.path[:0] = [
     str(_REPOSITORY / "playbooks" / "filter_plugins"),
 ]
 
+_PARTS = ("change", "managers", "plan", "guards", "arming", "links")
 # Under these names the role's modules import them; in this order, for they import each other.
-for _name in ("host_reader", "cluster_network_change", "cluster_network_managers", "cluster_network_links"):
+for _name in ("host_reader", *(f"cluster_network_{part}" for part in _PARTS)):
     sys.modules[f"ansible.module_utils.{_name}"] = importlib.import_module(_name)

@@ -8,8 +8,10 @@ from typing import Any
 
 import cluster_network
 import pytest
-from cluster_network import confirm, differences, protected
+from cluster_network import confirm
 from cluster_network_change import APPLIED, PENDING, UNDOING, UNDONE, Live
+from cluster_network_guards import protected
+from cluster_network_plan import differences
 
 ADDRESSES = {
     "lo": ["127.0.0.1"],
