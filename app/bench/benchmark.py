@@ -13,6 +13,7 @@ from bench.contenders import CONTENDERS, OVER_TLS
 from bench.engines import Engine
 from bench.figures import Lags
 from bench.options import Options
+from bench.placement import apart
 from bench.screen import Screen, milliseconds
 from bench.search import Attempt, Found, Outcome, bisect, bracket, rounded, settle
 from bench.server import running
@@ -108,8 +109,9 @@ class Benchmark:
             cases = self._cases(number, engine, PLAIN)
             for case in cases:
                 self._search(case, rig)
-            for case in cases:
-                self._latency(case, rig)
+            with apart(server.pid):
+                for case in cases:
+                    self._latency(case, rig)
             self.results.facts = rig.facts or self.results.facts
             if self._certificates and number < self._options.tls_rounds:
                 rig = Rig(server, self._certificates.ca, self._directory)

@@ -29,8 +29,8 @@ class Summary:
     """A case over its rounds: rates in writes/s, and at 200 events/s delays in ns.
 
     ``seen_*`` are from write to event seen, ``done_p50`` until handled. ``send_p50`` is how late the generator
-    itself was, which is a part of all of these, and ``own_p50`` is ``seen_p50`` without it. ``cpu_ns`` is the
-    contender's CPU time for an event at the sustained rate.
+    itself was, which is a part of all of these. ``cpu_ns`` is the contender's CPU time for an event at the sustained
+    rate.
     """
 
     rate: Spread | None
@@ -42,7 +42,6 @@ class Summary:
     seen_max: Spread | None
     done_p50: Spread | None
     send_p50: Spread | None
-    own_p50: Spread | None
     cpu_ns: Spread | None
 
     @classmethod
@@ -71,12 +70,6 @@ class Summary:
             seen("max_ns"),
             Spread.of([one.p50_ns if one else None for one in done]),
             Spread.of(send_p50),
-            Spread.of(
-                [
-                    window.until_seen.p50_ns - late if window and window.until_seen and late is not None else None
-                    for window, late in zip(measured.latency, send_p50, strict=True)
-                ]
-            ),
             Spread.of([window.contender_cpu_s * 1e9 / window.writes if window else None for window in at_rate]),
         )
 
@@ -108,7 +101,6 @@ class Report:
             {name: summary.rate for name, summary in found.items()},
             {name for name, summary in found.items() if summary.is_at_least},
             {name: summary.seen_p50 for name, summary in found.items()},
-            {name: summary.own_p50 for name, summary in found.items()},
         )
 
     def verdicts(self, engine: str, transport: str) -> list[Verdict]:
@@ -231,6 +223,7 @@ def _table(summaries: Mapping[str, Summary]) -> Iterator[str]:
     late = [summary.send_p50.median for summary in summaries.values() if summary.send_p50]
     if late:
         yield f"{'':<18}of each P50, {milliseconds(statistics.median(late))} ms is how late the generator sent"
+        yield f"{'':<18}the server runs on one processor then, and all clients on the others, if there are any"
     if any(summary.is_at_least for summary in summaries.values()):
         yield f"{'':<18}>= where the generator, on the same processors, reached its limit first"
 

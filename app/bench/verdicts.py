@@ -16,11 +16,6 @@ _P50 = {
     "sync_p50_vs_floor": ("ours-sync", "floor"),
     "async_p50_vs_floor": ("ours-async", "floor"),
 }
-# Without what every contender's figure has in common.
-_OWN_P50 = {
-    "sync_own_p50_vs_floor": ("ours-sync", "floor"),
-    "async_own_p50_vs_floor": ("ours-async", "floor"),
-}
 
 
 @dataclass(frozen=True)
@@ -78,14 +73,13 @@ Measured = Mapping[str, Spread | None]
 """By contender."""
 
 
-def ratios(rates: Measured, at_least: Collection[str], p50: Measured, own_p50: Measured) -> dict[str, Ratio]:
+def ratios(rates: Measured, at_least: Collection[str], p50: Measured) -> dict[str, Ratio]:
     """Those whose two sides were measured.
 
-    Of sustained rates, of which those ``at_least`` are lower bounds; of medians from write to event seen; and of the
-    same without what the generator was late.
+    Of sustained rates, of which those ``at_least`` are lower bounds, and of medians from write to event seen.
     """
     found = {}
-    for measured, pairs in ((rates, _RATES), (p50, _P50), (own_p50, _OWN_P50)):
+    for measured, pairs in ((rates, _RATES), (p50, _P50)):
         for name, sides in pairs.items():
             ours, theirs = (measured.get(side) for side in sides)
             bounds = tuple(side for side in sides if measured is rates and side in at_least)

@@ -39,8 +39,6 @@ def test_the_results_have_ratios_by_engine() -> None:
     assert ratios["async_vs_floor"] == pytest.approx(55 / 80)
     assert ratios["sync_p50_vs_floor"] == pytest.approx(1.1)
     assert ratios["async_p50_vs_floor"] == pytest.approx(1.5)
-    # 0.1 ms of each is the generator's.
-    assert ratios["sync_own_p50_vs_floor"] == pytest.approx(1.2)
     assert ratios["tls"] == {"async_vs_naive_async": 20.0, "async_vs_naive_sync": 15.0}
 
 
