@@ -21,7 +21,8 @@ class Lab:
         return subprocess.Popen(
             ["ansible-playbook", "-i", str(self.state / "inventory"), str(SCENARIO / playbook), *arguments],
             cwd=REPOSITORY,
-            env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "NO_COLOR": "1"},
+            # Molecule asks for colours, in which the recap cannot be read.
+            env=os.environ | {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

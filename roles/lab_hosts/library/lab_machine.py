@@ -149,6 +149,7 @@ def read_machine(apt_directory: Path, release: str, architecture: str) -> dict[s
     return {
         "uid": os.getuid(),
         "architecture": architecture or own_architecture,
+        "is_foreign": bool(architecture) and architecture != own_architecture,
         "emulator_lacks": read_emulator(architecture or own_architecture, own_architecture),
         "sources": [asdict(source) for source in sources],
         "ca_certificates": sorted(str(file) for file in Path("/usr/local/share/ca-certificates").rglob("*.crt")),
