@@ -42,8 +42,8 @@ author: The project
 
 CAP_SYS_RESOURCE = 24
 ETHERNET_MTU = 1500
-# Names of the emulators' entries as Debian's package registers them, by dpkg's name of the architecture.
-EMULATORS = {"arm64": "qemu-aarch64"}
+# Names of the rules by which the lab registers emulators, by dpkg's name of the architecture.
+EMULATORS = {"arm64": "keydb-lab-arm64"}
 WANTED_SOFT_LIMIT = 4096
 WANTED_HARD_LIMIT = 8192
 
