@@ -17,6 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ import redis
 CA, CERTIFICATE, KEY = "/etc/keydb/tls/ca.crt", "/etc/keydb/tls/server.crt", "/etc/keydb/tls/server.key"
 OUR_PORTS = range(61_100, 65_400)
 SECONDS = 5.0
+# Later releases of redis-py introduce themselves by a command that hardly any user may use.
+NO_INTRODUCTION: dict[str, Any] = {
+    name: None for name in ("lib_name", "lib_version") if name in signature(redis.Redis.__init__).parameters
+}
 
 
 def client(address: str, port: int, username: str, password: str) -> redis.Redis:
@@ -40,6 +45,7 @@ def client(address: str, port: int, username: str, password: str) -> redis.Redis
         socket_timeout=SECONDS,
         socket_connect_timeout=SECONDS,
         decode_responses=True,
+        **NO_INTRODUCTION,
     )
 
 
