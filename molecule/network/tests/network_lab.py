@@ -17,7 +17,7 @@ class Lab:
         self.state = state
 
     def started(self, playbook: str, *arguments: str) -> subprocess.Popen[str]:
-        """A playbook that runs."""
+        """A playbook that runs, in a process group of its own."""
         return subprocess.Popen(
             ["ansible-playbook", "-i", str(self.state / "inventory"), str(SCENARIO / playbook), *arguments],
             cwd=REPOSITORY,
@@ -26,6 +26,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def play(self, playbook: str, *arguments: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -161,7 +162,8 @@ def test_it_is_taken_back_without_a_controller_too(lab: Lab) -> None:
         until = time.monotonic() + 60
         while not all(doors.shut.values()) and time.monotonic() < until:
             time.sleep(0.2)
-        controller.send_signal(signal.SIGKILL)
+        # With its workers, one for each host, which would go on without it.
+        os.killpg(controller.pid, signal.SIGKILL)
         controller.wait()
         assert all(doors.shut.values()), "not every host was cut off"
         while time.monotonic() < max(first[0] for first in doors.shut.values()) + UNDONE_WITHIN_S:
