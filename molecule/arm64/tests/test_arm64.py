@@ -51,7 +51,7 @@ def test_what_site_yml_proved_at_its_end() -> None:
     proved = result("verify")
     assert proved["problems"] == []
     assert proved["passed"]
-    assert set(proved["nodes"]) == {"node1", "node2"}
+    assert {node["name"] for node in proved["nodes"]} == {"node1", "node2"}
 
 
 def test_a_listener_reads_what_the_writer_writes(host: Host) -> None:
