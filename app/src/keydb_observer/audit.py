@@ -7,29 +7,19 @@ difference counts only if it persists: the nodes still differ at a later look, a
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from keydb_observer.audit_reading import State, ask_all, states_at
+from keydb_observer.audit_nodes import Nodes, States, connected
+from keydb_observer.audit_reading import State
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
-from keydb_observer.stream import or_raise
-from keydb_observer.trouble import diagnose
-from keydb_observer.wire import AsyncLink
 
 # Keys that differ at the first look and wait for the next one. More are settled in between, so memory is bounded.
 _MOST_SUSPECTS = 20_000
 MOST_LISTED = 10_000
 """Differences that are kept one by one; beyond that they are counted."""
-
-States = tuple[State | None, ...]
-"""Of one key, by node in the order of the settings; None where it changed while it was read."""
-
-
-class CannotAuditError(Exception):
-    """A node could not be asked, or not to the end. The text names it and says why."""
 
 
 @dataclass(frozen=True)
@@ -90,42 +80,28 @@ def is_still(earlier: States, later: States) -> bool:
 
 async def run_audit(audit: AuditSettings, settings: Settings, on_progress: OnProgress | None = None) -> AuditResult:
     """Compares all ``settings.nodes``. Raises CannotAuditError."""
-    async with contextlib.AsyncExitStack() as stack:
-        links = [await _connected(stack, node, settings) for node in settings.nodes]
-        return await _Auditor(audit, links, on_progress).run()
+    async with connected(settings) as nodes:
+        return await compare(nodes, audit, on_progress)
 
 
-async def _connected(stack: contextlib.AsyncExitStack, node: Node, settings: Settings) -> AsyncLink:
-    async with _naming(node):
-        link = await AsyncLink.connect(node, settings, f"{settings.name}-audit")
-    stack.callback(link.close)
-    return link
-
-
-@contextlib.asynccontextmanager
-async def _naming(node: Node) -> AsyncIterator[None]:
-    """Whatever goes wrong with a node is said with its name."""
-    try:
-        yield
-    except Exception as error:  # what a node can do wrong has no end
-        raise CannotAuditError(f"{node}: {diagnose(error).text}") from None
+async def compare(nodes: Nodes, audit: AuditSettings, on_progress: OnProgress | None = None) -> AuditResult:
+    """Compares nodes that are connected. Raises CannotAuditError."""
+    return await _Auditor(audit, nodes, on_progress).run()
 
 
 class _Auditor:
-    def __init__(self, audit: AuditSettings, links: Sequence[AsyncLink], on_progress: OnProgress | None) -> None:
+    def __init__(self, audit: AuditSettings, nodes: Nodes, on_progress: OnProgress | None) -> None:
         self._audit = audit
-        self._links = links
+        self._nodes = nodes
         self._on_progress = on_progress
-        self._result = AuditResult(tuple(link.node for link in links))
+        self._result = AuditResult(nodes.nodes)
         self._suspects: dict[bytes, States] = {}
         self._total = 0
 
     async def run(self) -> AuditResult:
-        for link in self._links:
-            async with _naming(link.node):
-                self._total += or_raise((await ask_all(link, [("DBSIZE",)]))[0])
-        for place, link in enumerate(self._links):
-            async for keys in self._scan(link):
+        self._total = sum(size for (size,) in await self._nodes.call_all([("DBSIZE",)]))
+        for place in self._nodes.places:
+            async for keys in self._scan(place):
                 self._result.scanned += len(keys)
                 await self._examine(await self._without_known(keys, place))
                 if len(self._suspects) >= _MOST_SUSPECTS:
@@ -135,12 +111,11 @@ class _Auditor:
         await self._settle()
         return self._result
 
-    async def _scan(self, link: AsyncLink) -> AsyncIterator[list[bytes]]:
+    async def _scan(self, place: int) -> AsyncIterator[list[bytes]]:
         command = ("MATCH", self._audit.match, "COUNT", self._audit.batch)
         cursor: bytes | int = 0
         while True:
-            async with _naming(link.node):
-                cursor, keys = or_raise((await ask_all(link, [("SCAN", cursor, *command)]))[0])
+            ((cursor, keys),) = await self._nodes.call(place, [("SCAN", cursor, *command)])
             # A scan may give a key twice.
             yield list(dict.fromkeys(keys))
             if int(cursor) == 0:
@@ -148,29 +123,17 @@ class _Auditor:
 
     async def _without_known(self, keys: list[bytes], place: int) -> list[bytes]:
         """Without those that an earlier node has, whose scan has brought them already."""
-        for link in self._links[:place]:
-            async with _naming(link.node):
-                there = await ask_all(link, [("EXISTS", key) for key in keys])
-            keys = [key for key, exists in zip(keys, there, strict=True) if not or_raise(exists)]
+        for earlier in range(place):
+            there = await self._nodes.call(earlier, [("EXISTS", key) for key in keys])
+            keys = [key for key, exists in zip(keys, there, strict=True) if not exists]
         return keys
 
     async def _examine(self, keys: list[bytes]) -> None:
-        for key, states in zip(keys, await self._look(keys), strict=True):
+        for key, states in zip(keys, await self._nodes.look(keys), strict=True):
             if None in states or difference_between(states):
                 self._suspects[key] = states
                 self._result.suspected += 1
         self._result.examined += len(keys)
-
-    async def _look(self, keys: Sequence[bytes]) -> list[States]:
-        """The states of each key, by node."""
-        if not keys:
-            return []
-        by_node = await asyncio.gather(*(self._look_at(link, keys) for link in self._links))
-        return list(zip(*by_node, strict=True))
-
-    async def _look_at(self, link: AsyncLink, keys: Sequence[bytes]) -> list[State | None]:
-        async with _naming(link.node):
-            return await states_at(link, keys)
 
     async def _settle(self) -> None:
         """Looks at the suspects until each is equal, or different for good, or too busy to be told."""
@@ -185,7 +148,7 @@ class _Auditor:
         self._suspects = {}
 
     async def _look_again(self, suspects: dict[bytes, States]) -> None:
-        for (key, earlier), states in zip(suspects.items(), await self._look(list(suspects)), strict=True):
+        for (key, earlier), states in zip(suspects.items(), await self._nodes.look(list(suspects)), strict=True):
             kind = difference_between(states)
             if kind and is_still(earlier, states):
                 self._result.note(Difference(key, kind, tuple(state for state in states if state)))

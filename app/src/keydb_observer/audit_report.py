@@ -13,7 +13,8 @@ from typing import Any
 import uvloop
 from tqdm import tqdm
 
-from keydb_observer.audit import AuditResult, CannotAuditError, Difference, OnProgress, run_audit
+from keydb_observer.audit import AuditResult, Difference, OnProgress, run_audit
+from keydb_observer.audit_nodes import CannotAuditError
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.output import STANDARD_OUTPUT, write_whole
 from keydb_observer.settings import Settings
@@ -35,7 +36,7 @@ def as_json(result: AuditResult) -> dict[str, Any]:
         "busy": result.busy,
         "differences": [
             {
-                "key": _shown(difference.key),
+                "key": shown_key(difference.key),
                 "kind": difference.kind,
                 "nodes": {
                     node.name: {
@@ -82,12 +83,13 @@ def _line(result: AuditResult, difference: Difference) -> str:
         + ", ".join(result.nodes[place].name for place in group)
         for group in groups
     ]
-    key = _shown(difference.key)
+    key = shown_key(difference.key)
     key = key if len(key) <= _KEY_WIDTH else f"{key[: _KEY_WIDTH - 1]}…"
     return f"  {key}: {difference.kind}: {' | '.join(sides)}"
 
 
-def _shown(key: bytes) -> str:
+def shown_key(key: bytes) -> str:
+    """A key in one line; bytes that are no UTF-8 as hexadecimal digits."""
     text = key.decode(errors="backslashreplace")
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
@@ -99,7 +101,7 @@ def compare_and_show(audit: AuditSettings, settings: Settings, logger: logging.L
     """
     wants_bar = sys.stderr.isatty() if audit.progress is None else audit.progress
     try:
-        with _bar(wants_bar) as on_progress:
+        with progress_bar(wants_bar) as on_progress:
             result = uvloop.run(run_audit(audit, settings, on_progress))
     except CannotAuditError as error:
         logger.error("audit: %s", error)
@@ -118,7 +120,8 @@ def compare_and_show(audit: AuditSettings, settings: Settings, logger: logging.L
 
 
 @contextlib.contextmanager
-def _bar(is_wanted: bool) -> Iterator[OnProgress | None]:
+def progress_bar(is_wanted: bool) -> Iterator[OnProgress | None]:
+    """Yields what shows how far an audit is, or None where that is not wanted."""
     if not is_wanted:
         yield None
         return

@@ -13,7 +13,8 @@ class AuditSettings:
     """``match`` is a glob-style pattern of keys, ``batch`` how many are read at a time, ``settle`` seconds.
 
     A difference is looked at ``looks`` times more, ``settle`` seconds apart. ``output`` is None where no JSON is
-    wanted, and ``-`` for standard output. ``progress`` is None where the terminal decides.
+    wanted, and ``-`` for standard output. ``progress`` is None where the terminal decides. ``repair`` comes with an
+    ``undo_file`` unless it is a ``dry_run``; ``undo`` is such a file, and ``undo_as`` the name of a node.
     """
 
     match: str = "*"
@@ -22,8 +23,14 @@ class AuditSettings:
     looks: int = 3
     output: Path | None = None
     progress: bool | None = None
+    repair: bool = False
+    dry_run: bool = False
+    undo_file: Path | None = None
+    undo: Path | None = None
+    undo_as: str | None = None
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> AuditSettings:
         """From parsed options by name, of which those that are no option of ``audit`` are passed over."""
-        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+        given = {name.replace("-", "_"): value for name, value in values.items()}
+        return cls(**{name: given[name] for name in cls.__dataclass_fields__ if name in given})

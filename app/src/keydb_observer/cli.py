@@ -17,7 +17,9 @@ from typing import Any, NoReturn
 import uvloop
 
 from keydb_observer import __version__
+from keydb_observer.audit_repair_report import repair_and_show, undo_and_show
 from keydb_observer.audit_report import compare_and_show
+from keydb_observer.heal import Healer
 from keydb_observer.instruments import Instruments
 from keydb_observer.journal import set_up_logging
 from keydb_observer.load import show_and_write
@@ -30,6 +32,7 @@ from keydb_observer.resolution import (
     WrongOptionError,
     resolve,
     resolve_audit,
+    resolve_heal,
     resolve_load,
 )
 from keydb_observer.settings import Settings
@@ -65,7 +68,7 @@ observer.toml:
   tls-ca = "/etc/keydb-observer/tls/ca.crt"
 
 exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status: a node or a link is down, audit: nodes differ or one cannot
-be asked; 2 a wrong option"""
+be asked; 2 a wrong option, or nodes that may not be repaired"""
 
 _COMMANDS = {
     "write": (
@@ -119,16 +122,42 @@ examples:
   keydb-observer load --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --writers all --durable 1 --output load.json""",
     ),
     "audit": (
-        "compare all nodes key by key",
+        "compare all nodes key by key, and make them equal if asked to",
         """\
 Scans every --node and compares type, value and expiry of each key on all of them, in small batches, while they go on
 working. Traffic makes nodes differ for a moment, so a difference counts only if the nodes still differ at a later look
 and none of them has changed the key meanwhile. A key that is made while this runs may be left to the next run. Memory
-is bounded by --batch and by the number of members of the largest set, hash or sorted set.""",
+is bounded by --batch and by the number of members of the largest set, hash or sorted set.
+
+--repair makes nodes equal. It prints what it means to do, keeps what every node had in --undo-file, writes to each node
+that is not as it should be, and looks again. What is right is decided key by key:
+  * a key that only some nodes have is given to the others. So a key that was deleted, but not on a node that was away,
+    comes back on all of them: nodes keep no record of deletions. Do not repair if that would be worse;
+  * of differing values the newest write, where all of them are this program's own and so carry their time;
+  * hashes, sets and sorted sets get the union of their members (removed ones may come back like keys);
+  * all other values, fields and scores, and the type if that differs: what most of the nodes that have it hold, and in
+    a tie what the node holds that has run longest;
+  * the latest expiry, and none at all if a node has none.
+A key that somebody writes meanwhile is left alone and counted as busy. A replica is not repaired but has to be
+synchronised anew, and no node is while one of them is loading or a link is down.""",
         """\
 examples:
   keydb-observer audit --node a=10.0.0.1:6379 --node b=10.0.0.2:6379
-  keydb-observer --config /etc/keydb-observer/observer.toml audit --match 'orders:*' --output audit.json""",
+  keydb-observer --config /etc/keydb-observer/observer.toml audit --match 'orders:*' --output audit.json
+  keydb-observer audit --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --repair --dry-run
+  keydb-observer audit --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --repair --undo-file undo.jsonl
+  keydb-observer audit --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --undo undo.jsonl --undo-as b""",
+    ),
+    "heal": (
+        "audit and repair once, for a timer: quiet unless there is something to say",
+        """\
+Does what audit --repair does, and says in one line what it repaired and where the file is that undoes it. It first asks
+whether all nodes answer, have loaded their data and have their links up; if not, it says what is in the way, once, and
+repairs nothing around it. All keys are compared at once where a node was started or a link came up since the last
+time, else as often as --share allows.""",
+        """\
+examples:
+  keydb-observer heal --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --state /var/lib/keydb-healing""",
     ),
 }
 
@@ -154,7 +183,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show_and_write(load, settings, set_up_logging("observer-load"))
         if command == "audit":
             settings, audit = resolve_audit(arguments, os.environ)
-            return compare_and_show(audit, settings, set_up_logging("observer-audit"))
+            show = undo_and_show if audit.undo else repair_and_show if audit.repair else compare_and_show
+            return show(audit, settings, set_up_logging("observer-audit"))
+        if command == "heal":
+            settings, audit, heal = resolve_heal(arguments, os.environ)
+            return _heal(Healer(heal, audit, settings, set_up_logging("keydb-healing")))
         settings = resolve(command, arguments, os.environ)
     except WrongOptionError as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
@@ -240,6 +273,15 @@ def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
             await task
 
     uvloop.run(run())
+
+
+def _heal(healer: Healer) -> int:
+    try:
+        _run_until_stopped(healer.run)
+    except OSError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return EXIT_NOT_WELL
+    return EXIT_WELL
 
 
 def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:

@@ -14,7 +14,7 @@ import hiredis
 from redis import exceptions as redis_errors
 
 from keydb_observer import __version__
-from keydb_observer.node_facts import NodeFacts
+from keydb_observer.node_facts import NodeFacts, parse_info
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
 from keydb_observer.trouble import diagnose
@@ -56,17 +56,12 @@ async def server_versions(node: Node, settings: Settings) -> dict[str, str]:
 
 async def _versions(link: AsyncLink) -> dict[str, str]:
     try:
-        info = NodeFacts.from_info(_info(await link.call(("INFO",))), node_count=1)
+        info = NodeFacts.from_info(parse_info(await link.call(("INFO",))), node_count=1)
     except redis_errors.NoPermissionError:
         # Everybody may ask for this, but KeyDB and Valkey can hide behind the name of Redis there.
         hello: Mapping[bytes, Any] = await link.call(("HELLO", 3))
         return {"engine": hello[b"server"].decode(), "version": hello[b"version"].decode()}
     return {"engine": info.engine, "version": info.version}
-
-
-def _info(text: bytes) -> dict[str, str]:
-    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines())
-    return {name: value for name, separator, value in pairs if separator}
 
 
 def _cpu_model() -> str | None:

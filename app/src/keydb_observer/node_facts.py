@@ -51,6 +51,12 @@ class NodeFacts:
         )
 
 
+def parse_info(text: bytes) -> dict[str, str]:
+    """The fields of INFO as the server sends it, by name. Values stay text."""
+    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines())
+    return {name: value for name, separator, value in pairs if separator}
+
+
 def _engine(info: Mapping[str, Any]) -> tuple[str, str]:
     if "valkey_version" in info:
         return "Valkey", str(info["valkey_version"])

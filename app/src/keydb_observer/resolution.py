@@ -16,6 +16,7 @@ from typing import Any
 
 from keydb_observer.audit_options import AUDIT_OPTIONS
 from keydb_observer.audit_settings import AuditSettings
+from keydb_observer.heal_settings import HealSettings
 from keydb_observer.inbox import is_pattern
 from keydb_observer.load_options import LOAD_OPTIONS
 from keydb_observer.load_settings import LoadSettings
@@ -67,10 +68,38 @@ def resolve_audit(arguments: Mapping[str, object], environment: Mapping[str, str
     """The same for ``audit``. One node has nothing to be compared with."""
     values, given = _values(arguments, environment)
     settings = _settings("audit", values, given)
+    _check_nodes(settings, given)
+    audit = AuditSettings.from_values(values)
+    if audit.repair and audit.undo:
+        raise WrongOptionError(f"{given['undo'].place}: given with --repair; allowed: one of the two")
+    if audit.repair and not audit.dry_run and audit.undo_file is None:
+        raise WrongOptionError("--undo-file: not given; allowed: with --repair, a file that is not there yet")
+    for name, other, is_there in (
+        ("dry-run", "repair", audit.repair),
+        ("undo-file", "repair", audit.repair),
+        ("undo-as", "undo", audit.undo is not None),
+    ):
+        if values.get(name) and not is_there:
+            raise WrongOptionError(f"{given[name].place}: given without --{other}; allowed: with --{other}")
+    return settings, audit
+
+
+def resolve_heal(
+    arguments: Mapping[str, object], environment: Mapping[str, str]
+) -> tuple[Settings, AuditSettings, HealSettings]:
+    """The same for ``heal``, which audits too."""
+    values, given = _values(arguments, environment)
+    settings = _settings("heal", values, given)
+    _check_nodes(settings, given)
+    if "state" not in values:
+        raise WrongOptionError("--state: not given; allowed: a directory that can be written to")
+    return settings, AuditSettings.from_values(values), HealSettings.from_values(values)
+
+
+def _check_nodes(settings: Settings, given: Mapping[str, _Given]) -> None:
     if len(settings.nodes) == 1:
         place = given["node"].place if "node" in given else "--node"
         raise WrongOptionError(f"{place}: {settings.read_node} given; allowed: two nodes or more, to compare them")
-    return settings, AuditSettings.from_values(values)
 
 
 def _values(
