@@ -17,7 +17,10 @@ ARCHIVE = b"not really an archive, but it has a checksum"
 ARCHIVE_SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 OTHER_SHA256 = hashlib.sha256(b"another file").hexdigest()
 ALL_HOSTS = "all"
-USERS = ("replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify")
+USERS = (
+    *("replication", "writer", "listener_sync", "listener_async", "load"),
+    *("health", "operator", "verify", "audit", "repair"),
+)
 PORTS = {"writer": 9611, "listener-sync": 9612, "listener-async": 9613}
 
 
@@ -243,6 +246,8 @@ GOOD = (
             observers_metrics_ports={"writer": 0, "listener-sync": 0, "listener-async": 1024}, observers_lines_up_to=0
         ),
     ),
+    Case("another node heals, and seldom", _everywhere(healing_node="pc1", healing_interval=600, healing_share=1)),
+    Case("nobody heals", _everywhere(healing_enabled=False)),
     Case(
         "passwords of all users",
         _everywhere(keydb_passwords={user: f"{PASSWORD}-{user}" for user in USERS}),
@@ -846,6 +851,29 @@ WRONG = (
         "a recording beside nothing",
         _on("pc2", hardware_recording="boards/pi4b"),
         ("hardware_recording", "pc2", '"boards/pi4b"', "an absolute path"),
+    ),
+    # --- who heals ---
+    _wrong(
+        "healing of what takes no repair",
+        _everywhere(keydb_engine="valkey", healing_enabled=True),
+        ("healing_enabled", ALL_HOSTS, "true", "false with valkey"),
+    ),
+    _wrong(
+        "healing by a stranger",
+        _everywhere(healing_node="pi9"),
+        ("healing_node", ALL_HOSTS, '"pi9"', "pi1, pi2, pi3, pc1, pc2"),
+    ),
+    _wrong(
+        "healing by two",
+        _on("pi2", healing_node="pi2"),
+        ("healing_node", ALL_HOSTS, "pi1 on pi1, pi3, pc1, pc2 and pi2 on pi2", "one node"),
+    ),
+    _wrong(
+        "healing all the time, and keeping nothing",
+        _everywhere(healing_interval=1, healing_share=2, healing_keep_days=0),
+        ("healing_interval", ALL_HOSTS, "1", "5 to 86400 s"),
+        ("healing_share", ALL_HOSTS, "2", "0.001 to 1"),
+        ("healing_keep_days", ALL_HOSTS, "0", "1 to 3650 days"),
     ),
     # --- several at once, on a part of the hosts ---
     _wrong(

@@ -7,6 +7,8 @@ difference counts only if it persists: the nodes still differ at a later look, a
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -37,7 +39,7 @@ class AuditResult:
 
     ``scanned`` counts keys that scans brought, some of them more than once, ``examined`` those that were compared,
     ``suspected`` those that differed at the first look. ``busy`` are keys that differed at every look, but changed
-    between two looks: nothing can be said of them.
+    between two looks: nothing can be said of them. ``is_complete`` unless the time for it ran out before the end.
     """
 
     nodes: tuple[Node, ...]
@@ -45,6 +47,7 @@ class AuditResult:
     examined: int = 0
     suspected: int = 0
     busy: int = 0
+    is_complete: bool = True
     by_kind: dict[str, int] = field(default_factory=dict)
     listed: list[Difference] = field(default_factory=list)
 
@@ -100,8 +103,11 @@ class _Auditor:
 
     async def run(self) -> AuditResult:
         self._total = sum(size for (size,) in await self._nodes.call_all([("DBSIZE",)]))
+        began = time.monotonic()
+        share = None if self._audit.within is None else self._audit.within / len(self._nodes.places)
         for place in self._nodes.places:
-            async for keys in self._scan(place):
+            ends = math.inf if share is None else began + share * (place + 1)
+            async for keys in self._scan(place, ends):
                 self._result.scanned += len(keys)
                 await self._examine(await self._without_known(keys, place))
                 if len(self._suspects) >= _MOST_SUSPECTS:
@@ -111,7 +117,7 @@ class _Auditor:
         await self._settle()
         return self._result
 
-    async def _scan(self, place: int) -> AsyncIterator[list[bytes]]:
+    async def _scan(self, place: int, ends: float) -> AsyncIterator[list[bytes]]:
         command = ("MATCH", self._audit.match, "COUNT", self._audit.batch)
         cursor: bytes | int = 0
         while True:
@@ -119,6 +125,9 @@ class _Auditor:
             # A scan may give a key twice.
             yield list(dict.fromkeys(keys))
             if int(cursor) == 0:
+                return
+            if time.monotonic() >= ends:
+                self._result.is_complete = False
                 return
 
     async def _without_known(self, keys: list[bytes], place: int) -> list[bytes]:

@@ -96,6 +96,15 @@ AUDIT_OPTIONS: tuple[Option, ...] = (
         commands=_BOTH,
     ),
     Option(
+        "within",
+        number(0.1, 86400),
+        "a number of seconds from 0.1 to 86400",
+        "scan for so many seconds at most, an equal share of them at each node; what is not reached by then is not "
+        "compared (default: to the end)",
+        "SECONDS",
+        commands=("audit",),
+    ),
+    Option(
         "repair",
         flag,
         "true or false",

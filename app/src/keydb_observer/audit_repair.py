@@ -21,7 +21,7 @@ from redis import exceptions as redis_errors
 
 from keydb_observer.audit import Difference, difference_between, is_still
 from keydb_observer.audit_footing import Footing
-from keydb_observer.audit_nodes import Nodes, errors_in
+from keydb_observer.audit_nodes import Nodes, States, errors_in
 from keydb_observer.audit_reading import State
 from keydb_observer.audit_repair_plan import Decision, Members, decide, lacking, union_of
 from keydb_observer.audit_stamp import stamp_of
@@ -278,8 +278,8 @@ class Repairer:
             self._result.note_trouble(f"{self._nodes.nodes[place]}: {diagnose(error).text}")
 
     async def _still_different(self, decisions: Sequence[Decision]) -> list[Decision]:
-        """Looks until a difference is seen to persist, and decides anew about it, as if there had been no attempt."""
-        suspects: list[tuple[Decision, tuple[State | None, ...]]] = []
+        """Looks until a difference is seen to persist, and decides anew about it. What somebody else wrote is left alone."""
+        suspects: list[tuple[Decision, States]] = []
         await asyncio.sleep(self._settle if decisions else 0)
         for part in _parts(decisions):
             looks = await self._nodes.look([decision.key for decision in part])
@@ -297,14 +297,14 @@ class Repairer:
             for (decision, earlier), look in zip(suspected, looks, strict=True):
                 if self._is_done(decision, look):
                     continue
-                if is_still(earlier, look):
+                if is_still(earlier, look) and _is_as_expected(decision, look):
                     states = tuple(state for state in look if state)
                     differences.append(Difference(decision.key, difference_between(look), states))
                 else:
                     self._result.busy += 1
         return await plan(self._nodes, differences, self._footing.order)
 
-    def _is_done(self, decision: Decision, look: tuple[State | None, ...]) -> bool:
+    def _is_done(self, decision: Decision, look: States) -> bool:
         left = look[0]
         if None in look or left is None or difference_between(look):
             return False
@@ -316,6 +316,15 @@ class Repairer:
                 self._result.note_repaired(difference_between(decision.states))
                 self._undo.repaired(decision.key, left)
         return True
+
+
+def _is_as_expected(decision: Decision, look: States) -> bool:
+    """Whether each node holds what it did or what it should. What a union comes to is not known beforehand."""
+    wanted = decision.wanted
+    return wanted is None or all(
+        state is not None and not (state.differs(before) and state.differs(wanted))
+        for state, before in zip(look, decision.states, strict=True)
+    )
 
 
 def _needs_value(decision: Decision) -> bool:

@@ -30,6 +30,7 @@ def as_json(result: AuditResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "nodes": [node.name for node in result.nodes],
+        "complete": result.is_complete,
         "examined": result.examined,
         "differing": result.differing,
         "by_kind": result.by_kind,
@@ -58,6 +59,8 @@ def render(result: AuditResult) -> str:
     lines = [f"{result.examined:,} keys compared on {names}: {result.differing:,} stay different"]
     if result.by_kind:
         lines[0] += " (" + ", ".join(f"{kind} {count:,}" for kind, count in sorted(result.by_kind.items())) + ")"
+    if not result.is_complete:
+        lines.append("the time for it ran out: there are keys that were not compared")
     if result.busy:
         lines.append(f"{result.busy:,} keys changed whenever they were looked at: nothing can be said of them")
     lines += [_line(result, difference) for difference in result.listed[:_MOST_SHOWN]]

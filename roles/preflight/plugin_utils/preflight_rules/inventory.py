@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import credentials, engine, hardware, network, observers, packages, time_sync, topology
+from . import credentials, engine, hardware, healing, network, observers, packages, time_sync, topology
 from .model import Inventory, Rule
 from .problem import Problem
 
@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     *engine.RULES,
     *credentials.RULES,
     *observers.RULES,
+    *healing.RULES,
     *hardware.RULES,
     *time_sync.RULES,
 )

@@ -51,6 +51,10 @@ RANGES: Mapping[str, Range] = {
     "pki_renew_before_days": Range(1, 36_500, "days"),
     "observers_interval": Range(0.01, 86_400, "s"),
     "observers_lines_up_to": Range(0, 1_000_000, "events/s"),
+    "observers_verify_audit_seconds": Range(0.1, 3600, "s"),
+    "healing_interval": Range(5, 86_400, "s"),
+    "healing_share": Range(0.001, 1),
+    "healing_keep_days": Range(1, 3650, "days"),
     # chrony.conf(5), under the directive "server".
     "time_sync_minpoll": Range(-6, 24),
     "time_sync_maxpoll": Range(-6, 24),

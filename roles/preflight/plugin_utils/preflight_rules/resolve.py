@@ -22,7 +22,17 @@ from .problem import HIDDEN, Problem, shown
 from .specs import UNUSABLE, Option, checked, option_from_spec, unknown_group_problems, unknown_name_problems
 
 # Roles that provision a node: what they require, every node must have.
-NODE_ROLES = ("preflight", "hardware", "cluster_network", "firewall", "time_sync", "pki", "keydb", "observers")
+NODE_ROLES = (
+    "preflight",
+    "hardware",
+    "cluster_network",
+    "firewall",
+    "time_sync",
+    "pki",
+    "keydb",
+    "observers",
+    "healing",
+)
 _CONNECTION = ("ansible_host", "ansible_port", "ansible_connection")
 
 
