@@ -27,7 +27,7 @@ FACTS = {
     "systemd": {"version": 252},
     "virtualization_type": "kvm",
 }
-OTHER_ROLES = ("firewall", "observers")
+OTHER_ROLES = ("firewall", "observers", "healing")
 SOURCE = {
     "files": [
         {"path": "/app/src/examples/a.py", "checksum": "0" * 64},
@@ -70,6 +70,8 @@ def _play(build: dict[str, Any]) -> list[dict[str, Any]]:
     files["keydb-cluster.nft"] = _lookup("firewall", "keydb-cluster.nft")
     files["keydb-cluster-firewall.service"] = _lookup("firewall", "keydb-cluster-firewall.service")
     files["observer.toml"] = _lookup("observers", "observer.toml")
+    for unit in ("keydb-healing.service", "keydb-healing.timer"):
+        files[unit] = _lookup("healing", unit)
     each = ", ".join(f"'{name}': {lookup}" for name, lookup in files.items())
     return [
         {

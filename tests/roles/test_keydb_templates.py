@@ -243,7 +243,8 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     assert lines[0] == "user default off resetpass resetkeys resetchannels -@all"
     users = {line.split()[1]: line.split()[2:] for line in lines[1:] if line}
     assert set(users) == {
-        *("replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify")
+        *("replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify"),
+        *("audit", "repair"),
     }
     specs = yaml.safe_load((ROLES / "keydb" / "meta" / "argument_specs.yml").read_text("utf-8"))
     assert set(specs["argument_specs"]["main"]["options"]["keydb_passwords"]["options"]) == set(users)
@@ -269,6 +270,15 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     assert not {"+set", "+del", "+subscribe"} & set(users["health"])
     assert not [rule for rule in users["operator"] if rule in ("+set", "+config|set", "+debug", "+shutdown", "+acl")]
     assert [rule for rule in users["replication"] if rule[0] in "~&"] == []
+    for name in ("audit", "repair"):
+        assert [rule for rule in users[name] if rule[0] in "~&"] == ["~*"]
+    writing = {"+restore", "+keydb.mvccrestore", "+hset", "+sadd", "+zadd", "+pexpire", "+persist", "+del"}
+    assert set(users["repair"]) >= writing
+    assert not set(users["audit"]) & {*writing, "+set", "+get", "+info", "+multi"}
+    # What audit reads, repair does, for it audits first.
+    assert set(users["repair"]) >= {rule for rule in users["audit"] if rule[0] == "+"}
+    assert "user repair" not in rendered["valkey"]["node1"].files["users.acl"]
+    assert "user audit" in rendered["valkey"]["node1"].files["users.acl"]
 
 
 def test_all_nodes_have_the_same_users(rendered: Renderings) -> None:
@@ -328,12 +338,25 @@ def test_no_password_is_in_a_unit(rendered: Renderings) -> None:
     )
 
 
+def test_healing_has_its_own_credentials_and_talks_to_the_cluster_only(rendered: Renderings) -> None:
+    service = rendered["keydb"]["node1"].files["keydb-healing.service"].splitlines()
+    assert "LoadCredential=password:/etc/keydb-observer/credentials/repair" in service
+    assert "IPAddressAllow=10.77.0.0/24" in service
+    assert "StateDirectory=keydb-healing" in service
+    (command,) = [line for line in service if line.startswith("ExecStart=")]
+    known = {option.name for option in ALL_OPTIONS if not option.commands or "heal" in option.commands}
+    assert set(re.findall(r" --([a-z-]+)", command)) <= known | {"config"}
+    timer = rendered["keydb"]["node1"].files["keydb-healing.timer"].splitlines()
+    assert {"OnActiveSec=30", "OnUnitInactiveSec=30", "RandomizedDelaySec=5"} <= set(timer)
+
+
 def test_systemd_understands_the_units(rendered: Renderings, tmp_path: Path) -> None:
     """systemd-analyze names what it does not know; programs that are not on this machine are stood in for."""
     files = []
     for name, node in rendered["keydb"].items():
         units = {"keydb-server.service": node.files["keydb-server.service"]}
         units["keydb-cluster-firewall.service"] = node.files["keydb-cluster-firewall.service"]
+        units |= {unit: node.files[unit] for unit in ("keydb-healing.service", "keydb-healing.timer")}
         units |= {f"{unit}.service": text for unit, text in node.units.items()}
         directory = tmp_path / name
         directory.mkdir()
