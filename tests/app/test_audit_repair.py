@@ -16,7 +16,7 @@ import pytest
 from app_harness import Server, StartServer, eventually, run_program
 from keydb_observer.audit import AuditResult, run_audit
 from keydb_observer.audit_nodes import Nodes, connected
-from keydb_observer.audit_repair import RepairResult
+from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_repair_run import Watchers, footing, repair_nodes, run_repair
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.audit_undo_file import Undo

@@ -40,7 +40,7 @@ def client(address: str, port: int, password: str) -> redis.Redis:
 
 
 def cut_off(peers: list[str], port: int) -> None:
-    """Drop what this node's engine and the others' say to each other. Should nobody join it, the host does by itself."""
+    """Drop what this node's engine and the others' say to each other; for a minute at most, if nobody calls join."""
     run("systemd-run", "--quiet", "--collect", "--on-active=60", "nft", "delete", "table", "inet", CUT)
     run("nft", "add", "table", "inet", CUT)
     for hook, side in (("input", "saddr"), ("output", "daddr")):

@@ -136,7 +136,7 @@ FORBIDDEN = {
         ["CONFIG", "GET", "masterauth"],
         ["INFO"],
     ],
-    "repair": [["SUBSCRIBE", EVENTS + SHARED], ["CONFIG", "GET", "masterauth"], ["PUBLISH", "x", "x"], ["CLIENT", "LIST"]],
+    "repair": [["SUBSCRIBE", EVENTS + SHARED], ["CONFIG", "GET", "masterauth"], ["PUBLISH", "x", "x"], ["GET", "x"]],
 }
 
 

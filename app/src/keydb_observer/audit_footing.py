@@ -38,7 +38,7 @@ def footing_of(nodes: Sequence[Node], infos: Sequence[Mapping[str, str]]) -> Foo
     for node, fact in zip(nodes, facts, strict=True):
         if fact.role == "replica":
             raise ReplicaError(
-                f"{node} is a read-only replica, and takes nothing but what its primary says; what it holds differently "
+                f"{node} is a read-only replica, and takes only what its primary says; what it holds differently "
                 "only a new synchronisation mends: REPLICAOF NO ONE and then REPLICAOF its primary, on that node"
             )
     for node, fact in zip(nodes, facts, strict=True):

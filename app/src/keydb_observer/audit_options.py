@@ -165,7 +165,7 @@ AUDIT_OPTIONS: tuple[Option, ...] = (
         "share",
         number(0.001, 1),
         "a number from 0.001 to 1",
-        "while no node was started and no link came up, spend at most this share of the time on comparing (default 0.1)",
+        "while no node was started and no link came up, spend at most this share of time on comparing (default 0.1)",
         "SHARE",
         commands=("heal",),
     ),

@@ -12,98 +12,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from redis import exceptions as redis_errors
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from keydb_observer.audit import Difference, difference_between, is_still
 from keydb_observer.audit_footing import Footing
+from keydb_observer.audit_members import giving, read_members
 from keydb_observer.audit_nodes import Nodes, States, errors_in
+from keydb_observer.audit_planning import AT_ONCE, parts, plan
 from keydb_observer.audit_reading import State
-from keydb_observer.audit_repair_plan import Decision, Members, decide, lacking, union_of
+from keydb_observer.audit_repair_plan import Decision, Members, lacking, union_of
+from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_stamp import stamp_of
 from keydb_observer.audit_undo_file import Copies, Copy, Record, UndoFile
 from keydb_observer.duration import NS_PER_MILLISECOND
-from keydb_observer.stream import Command, or_raise
-from keydb_observer.trouble import diagnose, is_wrong_type
+from keydb_observer.stream import Command
+from keydb_observer.trouble import diagnose
 
-# Values of so many keys are held at a time, of every node.
-_AT_ONCE = 20
 _ATTEMPTS = 3
-_MOST_TROUBLES = 5
-_PIECE_ITEMS = 1000
-_ARGUMENTS = 1000
-# Longer than any value of this program's that has no payload to speak of. A longer one has no time that counts.
-_LONGEST_TIMED = 1 << 16
-
-_SCANS: Mapping[str, tuple[str, int]] = {"hash": ("HSCAN", 2), "set": ("SSCAN", 1), "zset": ("ZSCAN", 2)}
-
-
-@dataclass
-class RepairResult:
-    """``planned`` counts keys by the rule that decided, ``repaired`` by the kind of difference that they had.
-
-    ``busy`` keys changed meanwhile and were left alone; ``failed`` ones are still different. ``troubles`` are the first
-    of the errors that nodes answered with.
-    """
-
-    planned: dict[str, int] = field(default_factory=dict)
-    repaired: dict[str, int] = field(default_factory=dict)
-    busy: int = 0
-    failed: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-    @property
-    def repaired_keys(self) -> int:
-        """How many keys this made equal."""
-        return sum(self.repaired.values())
-
-    def note_plan(self, decisions: Sequence[Decision]) -> None:
-        """Takes in what is meant to be done."""
-        counts = Counter(self.planned)
-        counts.update(decision.rule.value for decision in decisions)
-        self.planned = dict(counts)
-
-    def note_repaired(self, kind: str) -> None:
-        """A key that differed in this is equal everywhere."""
-        self.repaired[kind] = self.repaired.get(kind, 0) + 1
-
-    def note_trouble(self, text: str) -> None:
-        """A node answered with an error."""
-        if text not in self.troubles and len(self.troubles) < _MOST_TROUBLES:
-            self.troubles.append(text)
-
+# At one node: what replication brings from another one that was just written to is in the way of a transaction.
+_TRANSACTIONS = 3
 
 OnRepair = Callable[[int, int], None]
 """Is given how many keys are done with, and how many there are."""
-
-
-async def plan(nodes: Nodes, differences: Sequence[Difference], order: Sequence[int]) -> list[Decision]:
-    """What to do about each difference. Raises CannotAuditError."""
-    decisions = []
-    for part in _parts(differences):
-        texts = await asyncio.gather(*(_texts_at(nodes, place, part) for place in nodes.places))
-        for number, difference in enumerate(part):
-            values = [texts[place][number] for place in nodes.places]
-            decisions.append(decide(difference.key, difference.states, values, order))
-    return decisions
-
-
-async def _texts_at(nodes: Nodes, place: int, differences: Sequence[Difference]) -> list[bytes | None]:
-    """The values that may carry a time; None for all others."""
-    replies = iter(
-        await nodes.ask(place, [("GETRANGE", each.key, 0, _LONGEST_TIMED) for each in differences if _may_be_timed(each)])
-    )
-    # An error is for the look that precedes a write: then it is not the string any more that it was.
-    texts = [next(replies) if _may_be_timed(each) else None for each in differences]
-    return [text if isinstance(text, bytes) and len(text) <= _LONGEST_TIMED else None for text in texts]
-
-
-def _may_be_timed(difference: Difference) -> bool:
-    return len({state.digest for state in difference.states if state.kind == "string"}) > 1
 
 
 class Repairer:
@@ -134,10 +65,10 @@ class Repairer:
         pending = list(decisions)
         for attempt in range(_ATTEMPTS):
             touched = []
-            for done, part in enumerate(_parts(pending)):
+            for done, part in enumerate(parts(pending)):
                 touched += await self._write(part, trusts_stamps=attempt == 0)
                 if self._on_progress:
-                    self._on_progress(len(decisions) - len(pending) + done * _AT_ONCE, len(decisions))
+                    self._on_progress(len(decisions) - len(pending) + done * AT_ONCE, len(decisions))
             pending = await self._still_different(touched)
             if not pending:
                 return
@@ -193,6 +124,7 @@ class Repairer:
 
     async def _put_stamped(self, decisions: Sequence[tuple[Decision, Copies, int]]) -> None:
         for place in self._nodes.places:
+            asked: list[Decision] = []
             commands: list[Command] = []
             for decision, had, stamp in decisions:
                 copy = None if decision.source is None else had[decision.source]
@@ -200,31 +132,36 @@ class Repairer:
                     deadline = decision.deadline_ms
                     expire = -1 if deadline is None else deadline + self._clocks[place]
                     commands.append(("KEYDB.MVCCRESTORE", decision.key, stamp, expire, copy.dump))
-                    self._written.add(decision.key)
-            for reply in await self._nodes.ask(place, commands):
-                self._note_errors(place, reply)
+                    asked.append(decision)
+            replies = await self._nodes.ask(place, commands)
+            for decision, reply in zip(asked, replies, strict=True):
+                self._note_reply(place, decision, reply)
 
     async def _put_guarded(self, decision: Decision, had: Copies) -> None:
         """One node after the other. Where one is not as it was looked at, it is left for the next attempt."""
         first: dict[int, Members] = {}
         if decision.source is None:
             for place, state in enumerate(decision.states):
-                members = await self._members(place, decision) if state.kind == decision.kind else {}
+                members: Members | None = {}
+                if state.kind == decision.kind:
+                    members = await read_members(self._nodes, place, decision.key, decision.kind)
                 if members is None:
                     return
                 first[place] = members
         for place in decision.changing:
-            await self._nodes.call(place, [("WATCH", decision.key)])
-            if decision.source is None:
-                commands = await self._commands_for_members(place, decision, first)
-            else:
-                commands = await self._commands_for_value(place, decision, had[decision.source])
-            if commands:
-                self._written.add(decision.key)
-                replies = await self._nodes.ask(place, [("MULTI",), *commands, ("EXEC",)])
-                self._note_errors(place, replies[-1])
-            else:
-                await self._nodes.call(place, [("UNWATCH",)])
+            for _ in range(_TRANSACTIONS):
+                await self._nodes.call(place, [("WATCH", decision.key)])
+                if decision.source is None:
+                    commands = await self._commands_for_members(place, decision, first)
+                else:
+                    commands = await self._commands_for_value(place, decision, had[decision.source])
+                if not commands:
+                    await self._nodes.call(place, [("UNWATCH",)])
+                    break
+                reply = (await self._nodes.ask(place, [("MULTI",), *commands, ("EXEC",)]))[-1]
+                if reply is not None:
+                    self._note_reply(place, decision, reply)
+                    break
 
     async def _commands_for_value(self, place: int, decision: Decision, copy: Copy | None) -> list[Command]:
         """None where the node has changed, or has what it needs by replication from one that was written to before."""
@@ -242,7 +179,7 @@ class Repairer:
     ) -> list[Command]:
         having = {other: members for other, members in first.items() if decision.states[other].kind == decision.kind}
         union = union_of(having, self._footing.order)
-        members = await self._members(place, decision)
+        members = await read_members(self._nodes, place, decision.key, decision.kind)
         if members is None:
             return []
         # Neither what somebody else has changed in between, nor what replication has brought.
@@ -251,37 +188,27 @@ class Repairer:
             for member, value in lacking(union, members).items()
             if members.get(member) == first[place].get(member)
         }
-        commands = [_give(decision.kind, decision.key, part) for part in _parts(list(missing.items()), _ARGUMENTS)]
+        commands = giving(decision.kind, decision.key, missing)
         before = decision.states[place]
+        # Of what is made here only the expiry is to be set, and of what is there already it may also be to be taken away.
         wanted = State(decision.kind, before.digest, decision.deadline_ms)
-        if before.differs(wanted) and (commands or members) and (before.kind != "none" or wanted.deadline_ms is not None):
+        is_due = before.differs(wanted) if before.kind != "none" else decision.deadline_ms is not None
+        if is_due and (commands or members):
             commands.append(_expire(decision.key, decision.deadline_ms))
         return commands
 
-    async def _members(self, place: int, decision: Decision) -> Members | None:
-        """All of them; None where the key is no such collection any more."""
-        command, width = _SCANS[decision.kind]
-        members: dict[bytes, bytes] = {}
-        cursor: bytes | int = 0
-        while True:
-            (reply,) = await self._nodes.ask(place, [(command, decision.key, cursor, "COUNT", _PIECE_ITEMS)])
-            if isinstance(reply, redis_errors.ResponseError) and is_wrong_type(reply):
-                return None
-            cursor, items = or_raise(reply)
-            for start in range(0, len(items), width):
-                members[items[start]] = items[start + 1] if width > 1 else b""
-            if int(cursor) == 0:
-                return members
-
-    def _note_errors(self, place: int, reply: Any) -> None:
-        for error in errors_in(reply):
+    def _note_reply(self, place: int, decision: Decision, reply: Any) -> None:
+        errors = errors_in(reply)
+        for error in errors:
             self._result.note_trouble(f"{self._nodes.nodes[place]}: {diagnose(error).text}")
+        if not errors:
+            self._written.add(decision.key)
 
     async def _still_different(self, decisions: Sequence[Decision]) -> list[Decision]:
-        """Looks until a difference is seen to persist, and decides anew about it. What somebody else wrote is left alone."""
+        """Looks until a difference is seen to persist, and decides anew. What somebody else wrote is left alone."""
         suspects: list[tuple[Decision, States]] = []
         await asyncio.sleep(self._settle if decisions else 0)
-        for part in _parts(decisions):
+        for part in parts(decisions):
             looks = await self._nodes.look([decision.key for decision in part])
             suspects += [
                 (decision, look)
@@ -292,7 +219,7 @@ class Repairer:
             return []
         await asyncio.sleep(self._settle)
         differences = []
-        for suspected in _parts(suspects):
+        for suspected in parts(suspects):
             looks = await self._nodes.look([decision.key for decision, _ in suspected])
             for (decision, earlier), look in zip(suspected, looks, strict=True):
                 if self._is_done(decision, look):
@@ -336,14 +263,6 @@ def _needs_value(decision: Decision) -> bool:
     )
 
 
-def _give(kind: str, key: bytes, members: Sequence[tuple[bytes, bytes]]) -> Command:
-    if kind == "set":
-        return ("SADD", key, *(member for member, _ in members))
-    if kind == "zset":
-        return ("ZADD", key, *(part for member, score in members for part in (score, member)))
-    return ("HSET", key, *(part for member in members for part in member))
-
-
 def _expire(key: bytes, deadline_ms: int | None) -> Command:
     return ("PERSIST", key) if deadline_ms is None else ("PEXPIRE", key, max(1, deadline_ms - _now_ms()))
 
@@ -351,9 +270,3 @@ def _expire(key: bytes, deadline_ms: int | None) -> Command:
 def _now_ms() -> int:
     return time.monotonic_ns() // NS_PER_MILLISECOND
 
-
-_Item = TypeVar("_Item")
-
-
-def _parts(items: Sequence[_Item], size: int = _AT_ONCE) -> Iterator[Sequence[_Item]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,8 +1,8 @@
 """The rule by which a repair makes nodes equal. Pure: it is given what the nodes hold, and says what they should.
 
 Whoever lacks a key is given it (union of keys). Where values of one key differ, the newest write counts if each of them
-carries its time, as this program's own do. Hashes, sets and sorted sets get the union of their members. Everything else,
-a field or score that differs and a conflict of types included, is as most of the nodes that have it hold it; a tie goes
+carries its time, as this program's own do. Hashes, sets and sorted sets get the union of their members. All else, a
+field or score that differs and a conflict of types included, is as most of the nodes that have it hold it; a tie goes
 to the node that has run longest, because one that came back is the one in doubt. The latest deadline counts.
 """
 
@@ -36,8 +36,8 @@ class Rule(str, enum.Enum):
 class Decision:
     """What all nodes should hold under a key.
 
-    ``source`` is the place of a node that holds that value; None where it is the union of the members that nodes of this
-    ``kind`` of value have. ``deadline_ms`` is when the key is to expire, by this host's monotonic clock; None: never.
+    ``source`` is the place of a node that holds that value; None where it is the union of the members that nodes with
+    this ``kind`` of value have. ``deadline_ms`` is when the key is to expire, by this host's monotonic clock; None: never.
     """
 
     key: bytes

@@ -17,8 +17,9 @@ from tqdm import tqdm
 from keydb_observer.audit import AuditResult
 from keydb_observer.audit_footing import NotNowError, ReplicaError
 from keydb_observer.audit_nodes import CannotAuditError
-from keydb_observer.audit_repair import OnRepair, RepairResult
+from keydb_observer.audit_repair import OnRepair
 from keydb_observer.audit_repair_plan import Decision, Rule
+from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_repair_run import Watchers, run_repair
 from keydb_observer.audit_report import as_json, progress_bar, render, shown_key
 from keydb_observer.audit_settings import AuditSettings

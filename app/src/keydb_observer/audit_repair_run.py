@@ -9,8 +9,10 @@ from pathlib import Path
 from keydb_observer.audit import AuditResult, OnProgress, compare
 from keydb_observer.audit_footing import Footing, footing_of
 from keydb_observer.audit_nodes import Nodes, connected
-from keydb_observer.audit_repair import OnRepair, Repairer, RepairResult, plan
+from keydb_observer.audit_planning import plan
+from keydb_observer.audit_repair import OnRepair, Repairer
 from keydb_observer.audit_repair_plan import Decision
+from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.audit_undo_file import UndoFile
 from keydb_observer.settings import Settings

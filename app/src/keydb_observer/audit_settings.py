@@ -12,8 +12,8 @@ from typing import Any
 class AuditSettings:
     """``match`` is a glob-style pattern of keys, ``batch`` how many are read at a time, ``settle`` seconds.
 
-    Scans go on for ``within`` seconds at most, if that is given. A difference is looked at ``looks`` times more, ``settle``
-    seconds apart. ``output`` is None where no JSON is
+    Scans go on for ``within`` seconds at most, if that is given. A difference is looked at ``looks`` times more,
+    ``settle`` seconds apart. ``output`` is None where no JSON is
     wanted, and ``-`` for standard output. ``progress`` is None where the terminal decides. ``repair`` comes with an
     ``undo_file`` unless it is a ``dry_run``; ``undo`` is such a file, and ``undo_as`` the name of a node.
     """

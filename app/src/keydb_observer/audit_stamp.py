@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What follows a value in KeyDB's DUMP: an auxiliary field with its name and, as text, its value, each behind its length.
+# What follows a value in KeyDB's DUMP: an auxiliary field with its name and its value as text, each behind its length.
 _FIELD = b"\xfa\x0bmvcc-tstamp"
 # Version and checksum.
 _FOOTER_BYTES = 10

@@ -1,6 +1,6 @@
 """The file that can undo a repair: what every node had under each key, written before the key was changed.
 
-JSON lines. The first one has ``version`` and ``nodes`` (their names). Of a key there is one with ``key`` and, by node in
+JSON lines. The first has ``version`` and ``nodes`` (their names). Of a key there is one with ``key`` and, by node in
 that order, ``had``: None where there was no such key, else ``dump`` (of the command DUMP) and ``pttl`` (ms; -1: never);
 ``changed`` are the nodes that something is written to, and ``at_ns`` is when (Unix time). Once all nodes are equal,
 another line has ``repaired``, the key, with the ``type`` and ``digest`` that they were left with. Bytes are base64.
@@ -107,7 +107,7 @@ class UndoFile:
 
 @dataclass(frozen=True)
 class Undo:
-    """A file that was read up to what it says about its keys: ``left`` is what a repair left under each, if it ended."""
+    """A file, and what it says about its keys: ``left`` is what a repair left under each of them, if it ended."""
 
     path: Path
     nodes: tuple[str, ...]

@@ -151,10 +151,10 @@ examples:
     "heal": (
         "audit and repair once, for a timer: quiet unless there is something to say",
         """\
-Does what audit --repair does, and says in one line what it repaired and where the file is that undoes it. It first asks
-whether all nodes answer, have loaded their data and have their links up; if not, it says what is in the way, once, and
-repairs nothing around it. All keys are compared at once where a node was started or a link came up since the last
-time, else as often as --share allows.""",
+Does what audit does when it is asked to repair, and says in one line what it repaired and where the file is that
+undoes it. It first asks whether all nodes answer, have loaded their data and have their links up; if not, it says what
+is in the way, once, and repairs nothing around it. All keys are compared at once where a node was started or a link
+came up since the last time, else as often as --share allows.""",
         """\
 examples:
   keydb-observer heal --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --state /var/lib/keydb-healing""",

@@ -20,7 +20,7 @@ from typing import Any
 
 from keydb_observer.audit_footing import Footing, NotNowError, ReplicaError
 from keydb_observer.audit_nodes import CannotAuditError, connected
-from keydb_observer.audit_repair import RepairResult
+from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_repair_report import repair_sentence
 from keydb_observer.audit_repair_run import Watchers, footing, repair_nodes
 from keydb_observer.audit_settings import AuditSettings

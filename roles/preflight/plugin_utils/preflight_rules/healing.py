@@ -18,7 +18,7 @@ def engine_problems(inventory: Inventory) -> Iterator[Problem]:
 
 
 def node_problems(inventory: Inventory) -> Iterator[Problem]:
-    """healing_node names a node, and on all nodes the same one: two that repair at once would be in each other's way."""
+    """healing_node names a node, and the same one everywhere: two would be in each other's way."""
     hosts_of = defaultdict(list)
     for host, node in inventory.values("healing_node"):
         hosts_of[str(node)].append(host)
