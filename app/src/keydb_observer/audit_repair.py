@@ -190,7 +190,7 @@ class Repairer:
         }
         commands = giving(decision.kind, decision.key, missing)
         before = decision.states[place]
-        # Of what is made here only the expiry is to be set, and of what is there already it may also be to be taken away.
+        # What is made here has none yet; from what is there one may have to be taken away.
         wanted = State(decision.kind, before.digest, decision.deadline_ms)
         is_due = before.differs(wanted) if before.kind != "none" else decision.deadline_ms is not None
         if is_due and (commands or members):

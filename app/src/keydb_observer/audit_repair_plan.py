@@ -37,7 +37,7 @@ class Decision:
     """What all nodes should hold under a key.
 
     ``source`` is the place of a node that holds that value; None where it is the union of the members that nodes with
-    this ``kind`` of value have. ``deadline_ms`` is when the key is to expire, by this host's monotonic clock; None: never.
+    this ``kind`` of value have. ``deadline_ms`` is when the key is to expire by this host's monotonic clock; None: never.
     """
 
     key: bytes
