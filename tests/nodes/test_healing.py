@@ -53,8 +53,13 @@ def differing(mesh: Cluster) -> Iterator[dict[str, str]]:
     finally:
         cut.ask(on_node_healing.join)
     found = cut.ask(
-        on_node_healing.wait_for_values, addresses=mesh.addresses, port=mesh.port, password=password, key=KEY,
-        different=True, wait=10,
+        on_node_healing.wait_for_values,
+        addresses=mesh.addresses,
+        port=mesh.port,
+        password=password,
+        key=KEY,
+        different=True,
+        wait=10,
     )
     yield found
     cut.ask(on_node_healing.delete, address=cut.address, **where)

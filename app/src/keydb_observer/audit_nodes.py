@@ -83,7 +83,6 @@ async def _naming(node: Node) -> AsyncIterator[None]:
         raise CannotAuditError(f"{node}: {diagnose(error).text}") from None
 
 
-
 def errors_in(reply: Any) -> list[Exception]:
     """What the server answered with to EXEC that are errors: it as a whole, or some of its commands."""
     return [each for each in (reply if isinstance(reply, list) else [reply]) if isinstance(each, Exception)]

@@ -269,4 +269,3 @@ def _expire(key: bytes, deadline_ms: int | None) -> Command:
 
 def _now_ms() -> int:
     return time.monotonic_ns() // NS_PER_MILLISECOND
-

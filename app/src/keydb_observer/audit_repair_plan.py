@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,7 +37,8 @@ class Decision:
     """What all nodes should hold under a key.
 
     ``source`` is the place of a node that holds that value; None where it is the union of the members that nodes with
-    this ``kind`` of value have. ``deadline_ms`` is when the key is to expire by this host's monotonic clock; None: never.
+    this ``kind`` of value have. ``deadline_ms`` is when the key is to expire, on this host's monotonic clock; None:
+    never.
     """
 
     key: bytes
@@ -69,7 +70,7 @@ def decide(key: bytes, states: Sequence[State], texts: Sequence[bytes | None], o
         order: All places, those first whose word counts where there are as many on either side.
     """
     holders = [place for place in order if states[place].kind != "none"]
-    kind, kinds_rule = _held_by_most(holders, lambda place: states[place].kind)
+    kind, kinds_rule = _most_frequent([states[place].kind for place in holders])
     alike = [place for place in holders if states[place].kind == kind]
     source, rule = _chosen(kind, alike, states, texts, is_contested=len(alike) < len(holders))
     deadlines = [states[place].deadline_ms for place in alike]
@@ -96,7 +97,7 @@ def _chosen(
     # To unite members a node must have some, and one of another type would have to lose its value first.
     if kind in MERGED and not is_contested:
         return None, Rule.UNION
-    digest, rule = _held_by_most(alike, lambda place: states[place].digest)
+    digest, rule = _most_frequent([states[place].digest for place in alike])
     return next(place for place in alike if states[place].digest == digest), rule
 
 
@@ -104,7 +105,8 @@ def _written_at(text: bytes | None) -> tuple[str, int, int, int] | None:
     """What kind of this program's values it is, and what orders those of one kind by time; None for other values."""
     if text is None:
         return None
-    for kind in (SharedValue, Handshake, Report):
+    # In this order: a handshake has all that makes a shared value, and more.
+    for kind in (Handshake, Report, SharedValue):
         try:
             message = kind.parse(text)
         except MalformedError:
@@ -120,13 +122,12 @@ def _written_at(text: bytes | None) -> tuple[str, int, int, int] | None:
 _Held = TypeVar("_Held", bound=Hashable)
 
 
-def _held_by_most(places: Sequence[int], held: Callable[[int], _Held]) -> tuple[_Held, Rule]:
-    """What most of these places hold; of what as many hold, what the earliest of them does."""
-    counts = Counter(held(place) for place in places)
+def _most_frequent(held: Sequence[_Held]) -> tuple[_Held, Rule]:
+    """What is held most often, given in the order of the nodes; of what is held as often, the first."""
+    counts = Counter(held)
     most = max(counts.values())
-    first = next(held(place) for place in places if counts[held(place)] == most)
     is_tie = sum(count == most for count in counts.values()) > 1
-    return first, Rule.LONGEST_UP if is_tie else Rule.MOST
+    return next(each for each in held if counts[each] == most), Rule.LONGEST_UP if is_tie else Rule.MOST
 
 
 Members = Mapping[bytes, bytes]
@@ -140,8 +141,8 @@ def union_of(members: Mapping[int, Members], order: Sequence[int]) -> Members:
     for place in places:
         for member in members[place]:
             if member not in union:
-                having = [other for other in places if member in members[other]]
-                union[member], _ = _held_by_most(having, lambda other, member=member: members[other][member])
+                said = [members[other][member] for other in places if member in members[other]]
+                union[member], _ = _most_frequent(said)
     return union
 
 

@@ -48,13 +48,11 @@ def render_plan(result: AuditResult, decisions: Sequence[Decision]) -> str:
 
 def _decision_line(nodes: Sequence[Node], decision: Decision) -> str:
     key, changing = shown_key(decision.key), ", ".join(nodes[place].name for place in decision.changing)
-    if decision.source is None:
+    if decision.source is None or decision.rule is Rule.DEADLINE:
         return f"{key}: {decision.rule.value}: on {changing}"
-    if decision.rule is Rule.DEADLINE:
-        return f"{key}: {decision.rule.value}: on {changing}"
-    return f"{key}: {decision.rule.value}: {changing} get{'s' if len(decision.changing) == 1 else ''} the " + (
-        f"{decision.kind} of {nodes[decision.source].name}"
-    )
+    get = "gets" if len(decision.changing) == 1 else "get"
+    source = nodes[decision.source].name
+    return f"{key}: {decision.rule.value}: {changing} {get} the {decision.kind} of {source}"
 
 
 def render_repair(result: RepairResult, undo_file: object) -> str:

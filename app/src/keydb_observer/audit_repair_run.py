@@ -27,9 +27,7 @@ class Watchers:
     repair: OnRepair | None = None
 
 
-async def run_repair(
-    audit: AuditSettings, settings: Settings, watchers: Watchers
-) -> tuple[AuditResult, RepairResult]:
+async def run_repair(audit: AuditSettings, settings: Settings, watchers: Watchers) -> tuple[AuditResult, RepairResult]:
     """Audits all ``settings.nodes``, and makes them equal unless it is a dry run.
 
     Raises CannotAuditError, ReplicaError, NotNowError and UndoFileError.

@@ -67,9 +67,7 @@ class UndoFile:
             self._write({"version": _VERSION, "nodes": list(self._nodes)})
         for record in records:
             had = [copy and {"dump": _text(copy.dump), "pttl": copy.pttl} for copy in record.had]
-            self._write(
-                {"key": _text(record.key), "had": had, "changed": list(record.changed), "at_ns": record.at_ns}
-            )
+            self._write({"key": _text(record.key), "had": had, "changed": list(record.changed), "at_ns": record.at_ns})
         self._flush()
 
     def repaired(self, key: bytes, left: State) -> None:
@@ -85,7 +83,8 @@ class UndoFile:
     def _make(self) -> TextIO:
         try:
             # It has values of all nodes in it: nobody else is to read it.
-            return open(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+            self.path.touch(mode=0o600, exist_ok=False)
+            return self.path.open("w", encoding="utf-8")
         except OSError as error:
             raise UndoFileError(f"{self.path}: {error.strerror}") from None
 

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -178,22 +178,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = vars(_parser().parse_args(argv))
     command = arguments.pop("command")
     try:
-        if command == "load":
-            settings, load = resolve_load(arguments, os.environ)
-            return show_and_write(load, settings, set_up_logging("observer-load"))
-        if command == "audit":
-            settings, audit = resolve_audit(arguments, os.environ)
-            show = undo_and_show if audit.undo else repair_and_show if audit.repair else compare_and_show
-            return show(audit, settings, set_up_logging("observer-audit"))
-        if command == "heal":
-            settings, audit, heal = resolve_heal(arguments, os.environ)
-            return _heal(Healer(heal, audit, settings, set_up_logging("keydb-healing")))
-        settings = resolve(command, arguments, os.environ)
+        return _run(command, arguments)
     except WrongOptionError as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
         return EXIT_WRONG_USE
-    if command == "status":
-        return _show_status(settings)
+
+
+def _run(command: str, arguments: Mapping[str, object]) -> int:
+    if command == "load":
+        settings, load = resolve_load(arguments, os.environ)
+        return show_and_write(load, settings, set_up_logging("observer-load"))
+    if command == "audit":
+        settings, audit = resolve_audit(arguments, os.environ)
+        show = undo_and_show if audit.undo else repair_and_show if audit.repair else compare_and_show
+        return show(audit, settings, set_up_logging("observer-audit"))
+    if command == "heal":
+        settings, audit, heal = resolve_heal(arguments, os.environ)
+        return _heal(Healer(heal, audit, settings, set_up_logging("keydb-healing")))
+    settings = resolve(command, arguments, os.environ)
+    return _show_status(settings) if command == "status" else _observe(command, settings)
+
+
+def _observe(command: str, settings: Settings) -> int:
     # In the journal an observer goes by the name of its unit.
     observer = settings.mode.listener if command == "listen" and settings.mode else Writer.NAME
     logger = set_up_logging(f"observer-{observer}")

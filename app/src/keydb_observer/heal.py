@@ -20,8 +20,8 @@ from typing import Any
 
 from keydb_observer.audit_footing import Footing, NotNowError, ReplicaError
 from keydb_observer.audit_nodes import CannotAuditError, connected
-from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_repair_report import repair_sentence
+from keydb_observer.audit_repair_result import RepairResult
 from keydb_observer.audit_repair_run import Watchers, footing, repair_nodes
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.audit_undo_file import UndoFileError
@@ -36,8 +36,10 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from the last time. ``history`` is the nodes' own at the latest audit, which began at ``audited_s``
-    (Unix time) and took ``took_s``; ``trouble`` is what was said to be in the way since ``trouble_s``, if anything is.
+    """What is known from the last time.
+
+    ``history`` is the nodes' own at the latest audit, which began at ``audited_s`` (Unix time) and took ``took_s``.
+    ``trouble`` is what was said to be in the way since ``trouble_s``, if anything is.
     """
 
     history: tuple[str, ...] = ()
