@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from app_harness import Server, StartServer, eventually, run_program
+from app_harness import ENGINES, Server, StartServer, eventually, run_program
 from keydb_observer.audit import AuditResult, run_audit
 from keydb_observer.audit_nodes import Nodes, connected
 from keydb_observer.audit_repair_result import RepairResult
@@ -21,6 +21,7 @@ from keydb_observer.audit_repair_run import Watchers, footing, repair_nodes, run
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.audit_undo_file import Undo
 from keydb_observer.messages import SharedValue
+from keydb_observer.node_facts import NodeFacts
 from keydb_observer.resolution import resolve_audit
 from keydb_observer.settings import Settings
 from keydb_observer.stream import Command
@@ -77,11 +78,13 @@ def trio(start_server: StartServer) -> list[Server]:
     return [start_server(), start_server(), start_server()]
 
 
+# No other engine has active replicas.
+in_a_mesh = pytest.mark.parametrize("engine", [name for name in ENGINES if name == "keydb"])
+
+
 @pytest.fixture
-def mesh(engine: str, start_server: StartServer) -> list[Server]:
+def mesh(start_server: StartServer) -> list[Server]:
     """Three active replicas, each of all the others."""
-    if engine != "keydb":
-        pytest.skip("only KeyDB has active replicas")
     servers: list[Server] = []
     for _ in range(3):
         server = start_server("--active-replica", "yes", "--multi-master", "yes", "--multi-master-no-forward", "yes")
@@ -96,8 +99,7 @@ def mesh(engine: str, start_server: StartServer) -> list[Server]:
 
 
 def links_up(server: Server) -> int:
-    info = server.admin().info("replication")
-    return sum(value == "up" for name, value in info.items() if name.endswith("_link_status"))
+    return NodeFacts.from_info(server.admin().info(), 3).links_up
 
 
 @contextmanager
@@ -181,6 +183,7 @@ def test_servers_become_equal_by_the_rule(trio: list[Server], tmp_path: Path) ->
     assert not (tmp_path / "another").exists()
 
 
+@in_a_mesh
 def test_a_mesh_becomes_equal_by_the_rule(mesh: list[Server], tmp_path: Path) -> None:
     make_different(mesh, alone)
     assert differing(mesh).differing == KEYS
@@ -258,6 +261,7 @@ def test_the_command_repairs_and_undoes(trio: list[Server], tmp_path: Path) -> N
     assert 800_000 < trio[0].admin().pttl("expiry") <= 900_000
 
 
+@in_a_mesh
 def test_in_a_mesh_an_undo_gives_all_what_one_had(mesh: list[Server], tmp_path: Path) -> None:
     for place, server in enumerate(mesh):
         alone(server, "set", "key", "good" if place else "bad")
@@ -272,6 +276,7 @@ def test_in_a_mesh_an_undo_gives_all_what_one_had(mesh: list[Server], tmp_path: 
     eventually(lambda: [content(server) for server in mesh] == [{b"key": b"bad"}] * 3, "all have what node1 had")
 
 
+@in_a_mesh
 def test_nobody_elses_write_is_lost_to_a_repair(mesh: list[Server], tmp_path: Path) -> None:
     """Each key is written once meanwhile, at any of the nodes: before it is looked at, in the middle, or afterwards."""
     keys = [f"key{n}" for n in range(2000)]
@@ -339,6 +344,7 @@ def test_a_replica_is_refused(start_server: StartServer, tmp_path: Path) -> None
     assert not (tmp_path / "undo").exists()
 
 
+@in_a_mesh
 def test_nothing_is_repaired_around_a_link_that_is_down(mesh: list[Server], tmp_path: Path) -> None:
     alone(mesh[0], "set", "key", "x")
     mesh[2].kill()
@@ -361,6 +367,7 @@ def test_a_repair_that_may_not_write_says_so(start_server: StartServer, tmp_path
     assert servers[1].address in result.troubles[0]
 
 
+@in_a_mesh
 def test_the_rights_of_the_documentation_are_enough(mesh: list[Server], tmp_path: Path) -> None:
     rights = "+ping +info +time +scan +dbsize +exists +type +pttl +getrange +lrange +hscan +sscan +zscan +xrange +dump"
     rights += " +watch +unwatch +multi +exec +restore +keydb.mvccrestore +hset +sadd +zadd +pexpire +persist +del ~*"
