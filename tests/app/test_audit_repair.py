@@ -310,6 +310,32 @@ def test_nobody_elses_write_is_lost_to_a_repair(mesh: list[Server], tmp_path: Pa
     assert [dict(zip(keys, client.mget(keys), strict=True)) for client in clients] == [expected] * 3
 
 
+@in_a_mesh
+@pytest.mark.parametrize("writer", [0, 1, 2])
+def test_a_live_write_wins_against_a_repair_that_is_on_its_way(
+    writer: int, mesh: list[Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever node it is made, and at every node that the repair gets to, by replication too."""
+    for place, server in enumerate(mesh):
+        alone(server, "set", "key", "old" if place else "older")
+    ask = Nodes.ask
+    sent: list[int] = []
+
+    async def interfered(nodes: Nodes, place: int, commands: Iterable[Command]) -> list[object]:
+        commands = list(commands)
+        if [command[0] for command in commands] == ["KEYDB.MVCCRESTORE"]:
+            sent.append(place)
+            mesh[writer].admin().set("key", "live")
+        return await ask(nodes, place, commands)
+
+    monkeypatch.setattr(Nodes, "ask", interfered)
+    result = repair(mesh, tmp_path / "undo")
+    assert sent == [0]
+    assert [server.admin().get("key") for server in mesh] == [b"live"] * 3
+    assert (result.repaired_keys, result.busy, result.failed) == (0, 1, 0)
+    assert Undo.read(tmp_path / "undo").left == {}
+
+
 def test_a_write_between_the_look_and_the_repair_is_left_alone(
     trio: list[Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
