@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
-from keydb_observer.audit_reading import State, ask_all, states_at
+from keydb_observer.audit_reading import State, states_at
 from keydb_observer.node_facts import parse_info
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
@@ -34,12 +34,12 @@ class Nodes:
     async def ask(self, place: int, commands: Iterable[Command]) -> list[Any]:
         """One node's replies, in one round trip. An error that the server answers with is an element."""
         async with _naming(self.nodes[place]):
-            return await ask_all(self._links[place], commands)
+            return await self._links[place].ask_all(commands)
 
     async def call(self, place: int, commands: Iterable[Command]) -> list[Any]:
         """The same, but an error that the server answers with raises."""
         async with _naming(self.nodes[place]):
-            return [or_raise(reply) for reply in await ask_all(self._links[place], commands)]
+            return [or_raise(reply) for reply in await self._links[place].ask_all(commands)]
 
     async def call_all(self, commands: Sequence[Command]) -> list[list[Any]]:
         """All nodes' replies to the same commands, by place."""

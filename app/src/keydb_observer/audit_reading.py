@@ -7,7 +7,7 @@ are read in pieces, so that no single command holds up the server for long.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -53,25 +53,13 @@ class State:
 ABSENT = State("none")
 
 
-async def ask_all(link: AsyncLink, commands: Iterable[Command]) -> list[Any]:
-    """Their replies in their order, asked in one round trip. An error that the server answers with is an element."""
-    replies: list[Any] = []
-    asked = 0
-    for command in commands:
-        link.ask(command, replies.append)
-        asked += 1
-    while len(replies) < asked:
-        await link.wait()
-    return replies
-
-
 async def states_at(link: AsyncLink, keys: Sequence[bytes]) -> list[State | None]:
     """What each key is, in their order; None for one that changed while it was read.
 
     Raises redis-py's errors and OSError.
     """
     answers = [
-        or_raise(reply) for reply in await ask_all(link, (c for key in keys for c in (("TYPE", key), ("PTTL", key))))
+        or_raise(reply) for reply in await link.ask_all(c for key in keys for c in (("TYPE", key), ("PTTL", key)))
     ]
     now_ms = time.monotonic_ns() // NS_PER_MILLISECOND
     kinds = [kind.decode() for kind in answers[::2]]
@@ -84,7 +72,7 @@ async def states_at(link: AsyncLink, keys: Sequence[bytes]) -> list[State | None
 async def _read(link: AsyncLink, readings: list[_Reading]) -> None:
     """One piece of each value in each round trip, until all are complete."""
     while readings:
-        for reading, reply in zip(readings, await ask_all(link, [r.next_command() for r in readings]), strict=True):
+        for reading, reply in zip(readings, await link.ask_all([r.next_command() for r in readings]), strict=True):
             if isinstance(reply, redis_errors.ResponseError) and is_wrong_type(reply):
                 reading.is_broken = reading.is_done = True
             else:
