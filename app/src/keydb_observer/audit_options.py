@@ -11,7 +11,7 @@ from keydb_observer.options import Option, RefusedError, flag, number, whole
 _LARGEST_BATCH = 10_000
 _MOST_LOOKS = 100
 _LONGEST_PATTERN = 512
-_BOTH = ("audit", "heal")
+_LOOKING = ("audit", "heal", "states")
 
 
 def _pattern(given: object) -> str:
@@ -67,9 +67,9 @@ AUDIT_OPTIONS: tuple[Option, ...] = (
         "match",
         _pattern,
         f"a pattern of 1 to {_LONGEST_PATTERN} printable characters",
-        "compare only keys that match this glob-style pattern (default '*')",
+        "only keys that match this glob-style pattern (default '*')",
         "PATTERN",
-        commands=_BOTH,
+        commands=_LOOKING,
     ),
     Option(
         "batch",
@@ -77,7 +77,7 @@ AUDIT_OPTIONS: tuple[Option, ...] = (
         f"a whole number of keys from 1 to {_LARGEST_BATCH}",
         "how many keys to ask for at a time; fewer hold up the servers for shorter (default 500)",
         "KEYS",
-        commands=_BOTH,
+        commands=_LOOKING,
     ),
     Option(
         "settle",
@@ -85,7 +85,7 @@ AUDIT_OPTIONS: tuple[Option, ...] = (
         "a number of seconds from 0.05 to 3600",
         "seconds between two looks at keys that differ (default 2)",
         "SECONDS",
-        commands=_BOTH,
+        commands=_LOOKING,
     ),
     Option(
         "looks",
@@ -93,7 +93,7 @@ AUDIT_OPTIONS: tuple[Option, ...] = (
         f"a whole number from 1 to {_MOST_LOOKS}",
         "how often to look at a key that differs before it is given up as busy (default 3)",
         "NUMBER",
-        commands=_BOTH,
+        commands=_LOOKING,
     ),
     Option(
         "within",

@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from keydb_observer.audit_report import compare_and_show
 from keydb_observer.heal import Healer
 from keydb_observer.instruments import Instruments
 from keydb_observer.journal import set_up_logging
+from keydb_observer.judge import judge_and_show
 from keydb_observer.load import show_and_write
 from keydb_observer.messages import Mode
 from keydb_observer.observer import Observer
@@ -34,14 +36,21 @@ from keydb_observer.resolution import (
     resolve_audit,
     resolve_heal,
     resolve_load,
+    resolve_states,
+    resolve_storm,
 )
 from keydb_observer.settings import Settings
+from keydb_observer.states import read_and_write
 from keydb_observer.status import ask_cluster
 from keydb_observer.status_table import render
+from keydb_observer.storm import storm_until_stopped
 from keydb_observer.writer import Writer
 
 PROGRAM = "keydb-observer"
+JUDGE = "judge"
 EXIT_WELL, EXIT_NOT_WELL, EXIT_WRONG_USE = 0, 1, 2
+
+_Arguments = dict[str, Any]
 
 _DESCRIPTION = """\
 Measures how long it takes from a write on one node to a reaction on another.
@@ -68,7 +77,7 @@ observer.toml:
   tls-ca = "/etc/keydb-observer/tls/ca.crt"
 
 exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status: a node or a link is down, audit: nodes differ or one cannot
-be asked; 2 a wrong option, or nodes that may not be repaired"""
+be asked, states: one cannot be asked, judge: it does not hold; 2 a wrong option, or nodes that may not be repaired"""
 
 _COMMANDS = {
     "write": (
@@ -159,6 +168,38 @@ came up since the last time, else as often as --share allows.""",
 examples:
   keydb-observer heal --node a=10.0.0.1:6379 --node b=10.0.0.2:6379 --state /var/lib/keydb-healing""",
     ),
+    "storm": (
+        "do all kinds of things to one node, and write down what came of each",
+        """\
+Sets, counts up, deletes and lets expire keys of its own at a steady rate, at the node that writes go to, and sets some
+that every host sets. Whatever happens to that node, it goes on; it neither retries nor goes elsewhere. Every operation
+is a line of --history when it is sent and when its outcome is known: acknowledged, failed or unknown. A process that is
+started again goes on with numbers and keys that were not used before.""",
+        """\
+examples:
+  keydb-observer storm --node 10.0.0.1:6379 --name node1 --history history.jsonl --samples samples.jsonl
+  keydb-observer --config /etc/keydb-observer/observer.toml storm --rate 200 --durable 2 --history history.jsonl""",
+    ),
+    "states": (
+        "what each key holds on every node",
+        """\
+Scans every --node, and writes what each key that any of them has holds on all of them, a line of JSON for each. Keys in
+which nodes differ are looked at again, up to --looks times, --settle seconds apart; their lines say for how long they
+did.""",
+        """\
+examples:
+  keydb-observer states --match 'storm:*' --output states.jsonl --node a=10.0.0.1:6379 --node b=10.0.0.2:6379""",
+    ),
+    JUDGE: (
+        "say what a run with faults has shown",
+        """\
+Reads what a run has left in DIRECTORY: its faults, the histories of its storms, what the nodes held at the end, how
+they were meanwhile, and what the listeners read and counted. Writes verdict.json, summary.md and timeline.svg and .png
+there, and prints the summary's table. What cannot be checked because something is missing does not hold.""",
+        """\
+examples:
+  keydb-observer judge results/faults/20261125T193000Z""",
+    ),
 }
 
 
@@ -178,42 +219,91 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = vars(_parser().parse_args(argv))
     command = arguments.pop("command")
     try:
-        return _run(command, arguments)
+        return _RUNS[command](arguments)
     except WrongOptionError as wrong:
         print(f"{PROGRAM}: {wrong}", file=sys.stderr)
         return EXIT_WRONG_USE
 
 
-def _run(command: str, arguments: Mapping[str, object]) -> int:
-    if command == "load":
-        settings, load = resolve_load(arguments, os.environ)
-        return show_and_write(load, settings, set_up_logging("observer-load"))
-    if command == "audit":
-        settings, audit = resolve_audit(arguments, os.environ)
-        show = undo_and_show if audit.undo else repair_and_show if audit.repair else compare_and_show
-        return show(audit, settings, set_up_logging("observer-audit"))
-    if command == "heal":
-        settings, audit, heal = resolve_heal(arguments, os.environ)
-        return _heal(Healer(heal, audit, settings, set_up_logging("keydb-healing")))
-    settings = resolve(command, arguments, os.environ)
-    return _show_status(settings) if command == "status" else _observe(command, settings)
+def _write(arguments: _Arguments) -> int:
+    settings = resolve("write", arguments, os.environ)
+    logger = set_up_logging(f"observer-{Writer.NAME}")
+    return _observe(lambda: _run_until_stopped(lambda: _write_on(settings, logger)))
 
 
-def _observe(command: str, settings: Settings) -> int:
-    # In the journal an observer goes by the name of its unit.
-    observer = settings.mode.listener if command == "listen" and settings.mode else Writer.NAME
-    logger = set_up_logging(f"observer-{observer}")
+def _listen(arguments: _Arguments) -> int:
+    settings = resolve("listen", arguments, os.environ)
+    # It goes by the name of its unit in the journal. Without a mode the options would not have been accepted.
+    logger = set_up_logging(f"observer-{settings.mode.listener}" if settings.mode else PROGRAM)
+    if settings.mode is Mode.ASYNC:
+        return _observe(lambda: _run_until_stopped(Observer.of(settings, logger).run_async))
+    return _observe(lambda: _listen_until_stopped(settings, logger))
+
+
+def _storm(arguments: _Arguments) -> int:
+    settings, storm = resolve_storm(arguments, os.environ)
+    return _observe(lambda: storm_until_stopped(storm, settings, set_up_logging("observer-storm")))
+
+
+def _observe(run: Callable[[], None]) -> int:
+    """Until it is stopped. What it cannot do without, such as a port that is taken, is wrong use."""
     try:
-        if command == "write":
-            _run_until_stopped(lambda: _write(settings, logger))
-        elif settings.mode is Mode.ASYNC:
-            _run_until_stopped(Observer.of(settings, logger).run_async)
-        else:
-            _listen_until_stopped(settings, logger)
+        run()
     except OSError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
     return EXIT_WELL
+
+
+def _status(arguments: _Arguments) -> int:
+    settings = resolve("status", arguments, os.environ)
+    status = asyncio.run(ask_cluster(settings))
+    print(json.dumps(status.as_json(), indent=2) if settings.as_json else render(status))
+    return EXIT_WELL if status.is_well else EXIT_NOT_WELL
+
+
+def _load(arguments: _Arguments) -> int:
+    settings, load = resolve_load(arguments, os.environ)
+    return show_and_write(load, settings, set_up_logging("observer-load"))
+
+
+def _audit(arguments: _Arguments) -> int:
+    settings, audit = resolve_audit(arguments, os.environ)
+    show = undo_and_show if audit.undo else repair_and_show if audit.repair else compare_and_show
+    return show(audit, settings, set_up_logging("observer-audit"))
+
+
+def _heal(arguments: _Arguments) -> int:
+    settings, audit, heal = resolve_heal(arguments, os.environ)
+    healer = Healer(heal, audit, settings, set_up_logging("keydb-healing"))
+    try:
+        _run_until_stopped(healer.run)
+    except OSError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return EXIT_NOT_WELL
+    return EXIT_WELL
+
+
+def _states(arguments: _Arguments) -> int:
+    settings, states = resolve_states(arguments, os.environ)
+    return read_and_write(states, settings, set_up_logging("observer-states"))
+
+
+def _judge(arguments: _Arguments) -> int:
+    return judge_and_show(Path(arguments["directory"]))
+
+
+_RUNS: dict[str, Callable[[_Arguments], int]] = {
+    "write": _write,
+    "listen": _listen,
+    "status": _status,
+    "load": _load,
+    "audit": _audit,
+    "heal": _heal,
+    "storm": _storm,
+    "states": _states,
+    JUDGE: _judge,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -236,7 +326,10 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        _add_options(subparser, command)
+        if command == JUDGE:
+            subparser.add_argument("directory", metavar="DIRECTORY", help="what the run has left")
+        else:
+            _add_options(subparser, command)
     return parser
 
 
@@ -263,12 +356,6 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
         parser.add_argument(option.flag, action=action, metavar=option.metavar or option.name.upper(), **common)
 
 
-def _show_status(settings: Settings) -> int:
-    status = asyncio.run(ask_cluster(settings))
-    print(json.dumps(status.as_json(), indent=2) if settings.as_json else render(status))
-    return EXIT_WELL if status.is_well else EXIT_NOT_WELL
-
-
 def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         task = asyncio.ensure_future(start())
@@ -281,15 +368,6 @@ def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     uvloop.run(run())
 
 
-def _heal(healer: Healer) -> int:
-    try:
-        _run_until_stopped(healer.run)
-    except OSError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return EXIT_NOT_WELL
-    return EXIT_WELL
-
-
 def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise StopSignal
@@ -300,7 +378,7 @@ def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:
         Observer.of(settings, logger).run()
 
 
-async def _write(settings: Settings, logger: logging.Logger) -> None:
+async def _write_on(settings: Settings, logger: logging.Logger) -> None:
     instruments = Instruments(settings)
     writer = Writer(settings, logger, instruments.clock_error_ns)
     with instruments.running(writer.snapshot):

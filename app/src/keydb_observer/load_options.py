@@ -58,17 +58,18 @@ LOAD_OPTIONS: tuple[Option, ...] = (
         "rate",
         number(0.1, 1e6),
         "a number of writes per second from 0.1 to 1000000",
-        "writes per second, over all writers and keys together (default 1000)",
-        "WRITES",
-        commands=("load",),
+        "writes per second, over all writers and keys together (default 1000); for storm, operations per second "
+        "(default 60)",
+        "RATE",
+        commands=("load", "storm"),
     ),
     Option(
         "keys",
         whole(1, _MOST_KEYS),
         f"a whole number from 1 to {_MOST_KEYS}",
-        "how many keys to write to in turn (default 100)",
+        "how many keys to write to in turn (default 100); for storm, plain ones and durable ones (default 100000 each)",
         "NUMBER",
-        commands=("load",),
+        commands=("load", "storm"),
     ),
     Option(
         "size",
@@ -82,9 +83,10 @@ LOAD_OPTIONS: tuple[Option, ...] = (
         "duration",
         number(0.001, 604_800),
         "a number of seconds from 0.001 to 604800",
-        "how long to write for (default 10); what a stall held up is still sent within 10 seconds after that",
+        "how long to write for (default 10, for storm until it is stopped); what a stall held up load still sends "
+        "within 10 seconds after that",
         "SECONDS",
-        commands=("load",),
+        commands=("load", "storm"),
     ),
     Option(
         "writers",
@@ -99,9 +101,10 @@ LOAD_OPTIONS: tuple[Option, ...] = (
         whole(0, _MOST_REPLICAS),
         f"a whole number of replicas from 0 to {_MOST_REPLICAS}",
         "follow each write by WAIT for this many replicas, for --timeout seconds at most, and count the writes that so "
-        "many have confirmed; a writer then waits for one before it sends the next; 0 sends no WAIT (default 0)",
+        "many have confirmed; a writer then waits for one before it sends the next; 0 sends no WAIT (default 0); storm "
+        "does so with its durable keys and its deletes (default 1)",
         "REPLICAS",
-        commands=("load",),
+        commands=("load", "storm"),
     ),
     Option(
         "prefix",
@@ -118,7 +121,7 @@ LOAD_OPTIONS: tuple[Option, ...] = (
         "a file that can be written, or - for standard output",
         "write the result as JSON to this file, or - for standard output (default: none)",
         "FILE",
-        commands=("load", "audit"),
+        commands=("load", "audit", "states"),
     ),
     Option(
         "progress",

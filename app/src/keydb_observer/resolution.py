@@ -24,6 +24,8 @@ from keydb_observer.messages import NAME_ALLOWED, NAME_PATTERN
 from keydb_observer.nodes import Node
 from keydb_observer.options import DEFAULT_NODE, ENVIRONMENT_PREFIX, OPTIONS, Option, RefusedError
 from keydb_observer.settings import Credentials, Settings, Tls
+from keydb_observer.storm_options import STORM_OPTIONS
+from keydb_observer.storm_settings import StormSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,8 +33,9 @@ else:
     import tomli as tomllib
 
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
+STORM_TIMEOUT_S = 1.5
 
-ALL_OPTIONS = (*OPTIONS, *LOAD_OPTIONS, *AUDIT_OPTIONS)
+ALL_OPTIONS = (*OPTIONS, *LOAD_OPTIONS, *AUDIT_OPTIONS, *STORM_OPTIONS)
 
 _BY_NAME = {option.name: option for option in ALL_OPTIONS}
 
@@ -100,6 +103,21 @@ def _check_nodes(settings: Settings, given: Mapping[str, _Given]) -> None:
     if len(settings.nodes) == 1:
         place = given["node"].place if "node" in given else "--node"
         raise WrongOptionError(f"{place}: {settings.read_node} given; allowed: two nodes or more, to compare them")
+
+
+def resolve_states(arguments: Mapping[str, object], environment: Mapping[str, str]) -> tuple[Settings, AuditSettings]:
+    """The same for ``states``, which is told what ``audit`` is told."""
+    values, given = _values(arguments, environment)
+    return _settings("states", values, given), AuditSettings.from_values(values)
+
+
+def resolve_storm(arguments: Mapping[str, object], environment: Mapping[str, str]) -> tuple[Settings, StormSettings]:
+    """The same for ``storm``, which is to know soon that a node is frozen."""
+    values, given = _values(arguments, environment)
+    if "history" not in values:
+        raise WrongOptionError(f"--history: not given; allowed: {_BY_NAME['history'].allowed}")
+    values.setdefault("timeout", STORM_TIMEOUT_S)
+    return _settings("storm", values, given), StormSettings.from_values(values)
 
 
 def _values(
