@@ -13,10 +13,10 @@ import pytest
 from app_harness import run_program
 from judge_harness import BEGUN, UNKNOWN, S, did, facts, fault, good_run, held, sample, write_lines
 from keydb_observer.history import Do, Operation
+from keydb_observer.json_lines import encode, read_lines
 from keydb_observer.judge import judge_and_show
 from keydb_observer.judge_run import load_run
 from keydb_observer.judge_verdict import Verdict, judge
-from keydb_observer.json_lines import encode, read_lines
 from keydb_observer.states import KeyStates
 
 FIXED = {

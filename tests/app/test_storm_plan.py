@@ -21,6 +21,10 @@ OUTCOMES = (Outcome.ACKNOWLEDGED, Outcome.ACKNOWLEDGED, Outcome.ACKNOWLEDGED, Ou
 REGISTERS = (KeyKind.PLAIN, KeyKind.DURABLE)
 
 
+def dice() -> random.Random:
+    return random.Random(1)  # noqa: S311 - it is to be repeatable
+
+
 def a_plan(first_op: int = 1, seed: int = 0, **changes: int) -> Plan:
     return Plan(StormSettings(Path("history"), seed=seed, **changes), "node1", first_op)
 
@@ -70,7 +74,7 @@ def test_a_history_can_be_judged(choose: random.Random, keys: int, most_under_wa
 
 
 def test_there_is_something_of_everything_and_most_keys_are_set_once() -> None:
-    operations = storm(a_plan(), 20_000, 4, random.Random(1))
+    operations = storm(a_plan(), 20_000, 4, dice())
     shares = Counter(kind_of(operation.key) for operation in operations)
     assert shares.keys() == set(KeyKind)
     assert min(shares.values()) > 1500
@@ -87,7 +91,7 @@ def test_there_are_no_more_keys_than_was_said() -> None:
         assert operation
         plan.settled(settle(operation, Outcome.ACKNOWLEDGED))
         assert kind_of(operation.key)
-    operations = storm(a_plan(keys=10, hot_keys=3), 2000, 0, random.Random(1))
+    operations = storm(a_plan(keys=10, hot_keys=3), 2000, 0, dice())
     keys = {operation.key for operation in operations if operation.outcome is not Outcome.UNKNOWN}
     counts = Counter(map(kind_of, keys))
     assert (counts[KeyKind.COUNTER], counts[KeyKind.BOTH]) == (3, 3)
@@ -107,14 +111,14 @@ def test_all_keys_out_means_to_wait() -> None:
 
 
 def test_a_later_process_has_keys_of_its_own() -> None:
-    one = {operation.key for operation in storm(a_plan(), 3000, 2, random.Random(1))}
-    other = {operation.key for operation in storm(a_plan(RUN), 3000, 2, random.Random(1))}
+    one = {operation.key for operation in storm(a_plan(), 3000, 2, dice())}
+    other = {operation.key for operation in storm(a_plan(RUN), 3000, 2, dice())}
     assert {kind_of(key) for key in one & other} == {KeyKind.BOTH}
 
 
 def test_the_seed_decides() -> None:
     def steps(seed: int) -> list[str]:
-        return [operation.key for operation in storm(a_plan(seed=seed), 100, 0, random.Random(1))]
+        return [operation.key for operation in storm(a_plan(seed=seed), 100, 0, dice())]
 
     assert steps(1) == steps(1) != steps(2)
 

@@ -45,9 +45,7 @@ def uncounted(
     return total, found, unknown
 
 
-def _span(
-    account: ListenerAccount, reads: Iterable[Read], epochs: Sequence[int]
-) -> tuple[Write | None, Write | None]:
+def _span(account: ListenerAccount, reads: Iterable[Read], epochs: Sequence[int]) -> tuple[Write | None, Write | None]:
     """The first and the last write that this process has read; it may have read an earlier one once more."""
     if account.first and account.last:
         return account.first, account.last

@@ -79,9 +79,7 @@ class Keys:
     def finding(self, text: str, operation: Operation) -> Finding:
         """About this operation."""
         host = self._hosts[operation.key] if kind_of(operation.key) is not KeyKind.BOTH else host_of(operation.value)
-        return Finding(
-            text, operation.key, operation.value, operation.op, host, operation.done_ns or operation.sent_ns
-        )
+        return Finding(text, operation.key, operation.value, operation.op, host, operation.done_ns or operation.sent_ns)
 
 
 def lost_writes(keys: Keys) -> tuple[list[Finding], list[Finding]]:

@@ -23,8 +23,8 @@ from keydb_observer.judge_keys import (
     resurrected,
     wrong_counters,
 )
-from keydb_observer.judge_recovery import Expected, Times, bystander_crashes, longest_down, recoveries
 from keydb_observer.judge_records import RunFacts
+from keydb_observer.judge_recovery import Expected, Times, bystander_crashes, longest_down, recoveries
 from keydb_observer.judge_run import Run
 
 SCHEMA = 1

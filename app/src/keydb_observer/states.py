@@ -87,8 +87,10 @@ async def read_states(
     """Gives each key of all ``settings.nodes`` to ``write``. Raises CannotReadError."""
     async with contextlib.AsyncExitStack() as stack:
         links = [await _connected(stack, node, settings) for node in settings.nodes]
-        scans = [{key async for key in _scan(link, audit)} for link in links]
-        keys = sorted(set().union(*scans))
+        found: set[bytes] = set()
+        for link in links:
+            found.update([key async for key in _scan(link, audit)])
+        keys = sorted(found)
         since: dict[bytes, float] = {}
         for start in range(0, len(keys), audit.batch):
             batch = keys[start : start + audit.batch]

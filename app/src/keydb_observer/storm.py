@@ -28,7 +28,6 @@ from keydb_observer.trouble import Trouble, TroubleLog
 # Several, so that one slow reply holds up nothing, and a server with many threads has something to share out.
 _HANDS = {Lane.PLAIN: 4, Lane.DURABLE: 2}
 _DISK_RETRY_S = 0.1
-_LOOK_S = 0.02
 # Whoever stops a service waits for some seconds.
 _LAST_REPLIES_S = 2.0
 
@@ -84,9 +83,8 @@ class Storm:
         try:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._work(stop), self._storm.duration)
-            deadline = time.monotonic() + _LAST_REPLIES_S
-            while any(hand.is_busy for hand in hands) and time.monotonic() < deadline:
-                await asyncio.sleep(_LOOK_S)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*(hand.finish() for hand in hands)), _LAST_REPLIES_S)
         finally:
             for task in running:
                 task.cancel()
@@ -125,9 +123,7 @@ class Storm:
             hand.start(operation)
             return
         why = f"not sent: {_disk_trouble(self._history.error).text}"
-        self._settled(
-            msgspec.structs.replace(operation, outcome=Outcome.FAILED, why=why, done_ns=operation.sent_ns)
-        )
+        self._settled(msgspec.structs.replace(operation, outcome=Outcome.FAILED, why=why, done_ns=operation.sent_ns))
 
     def _settled(self, operation: Operation) -> None:
         self.counts[operation.outcome.value] += 1

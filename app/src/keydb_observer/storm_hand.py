@@ -73,16 +73,17 @@ class Hand:
         self._link: AsyncLink | None = None
         self._operation: Operation | None = None
         self._deadline = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def is_free(self) -> bool:
         """Whether it is connected and has nothing to do."""
         return self._link is not None and self._operation is None
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether an operation is under way."""
-        return self._operation is not None
+    async def finish(self) -> None:
+        """Returns when nothing is under way."""
+        await self._idle.wait()
 
     async def run(self) -> NoReturn:
         """Never returns by itself, whatever the server does."""
@@ -106,6 +107,7 @@ class Hand:
     def start(self, operation: Operation) -> None:
         """Sends it. Its outcome goes to ``on_settled``, at once if the connection turns out to be lost."""
         self._operation = operation
+        self._idle.clear()
         self._deadline = time.monotonic() + self._settings.timeout
         try:
             if self._link is None:
@@ -160,6 +162,7 @@ class Hand:
 
     def _settle(self, outcome: Outcome, why: str, durable: int = 0) -> None:
         operation, self._operation = self._operation, None
+        self._idle.set()
         if operation:
             done_ns = self._now_ns()
             self._on_settled(
