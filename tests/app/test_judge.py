@@ -114,7 +114,7 @@ def never_whole(run: Path) -> None:
         (lose_durable, "durable_lost", "Acknowledged durable writes that are lost: 1, where 0 is allowed."),
         (differ, "differing_keys", "Keys in which nodes differ: 1, where 0 is allowed."),
         (invent, "never_written", "Values that nobody wrote: 1, where 0 is allowed."),
-        (come_back, "durable_resurrected", "Durable deletes among them: 1, where 0 is allowed."),
+        (come_back, "durable_resurrected", "Durable deletes that came back: 1, where 0 is allowed."),
         (stay, "expired_kept", "Keys that have not expired: 1, where 0 is allowed."),
         (lose_count, "uncounted_missed", "Writes that a listener neither read nor counted: 1, where 0 is allowed."),
         (stay_down, "", "The longest that such a server was down: 6 s, where 5 s is allowed."),

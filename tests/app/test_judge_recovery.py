@@ -149,6 +149,20 @@ def test_every_host_of_a_fault_is_waited_for() -> None:
     assert found[0].links_up_s == pytest.approx(5.0)
 
 
+def test_a_fault_that_breaks_no_link_is_told_apart() -> None:
+    found, _ = recoveries([a_fault()], {"b": samples((10, 14))}, {})
+    assert found[0].broke
+    found, _ = recoveries([a_fault(kind="listener_killed", expected_down=[])], {"b": samples((2, 4), (30, 31))}, {})
+    assert (found[0].broke, found[0].links_up_s) == (False, 0.0)
+
+
+def test_a_host_that_was_not_seen_was_away() -> None:
+    there = [each for each in samples() if not BEGUN + 11 * S < each.at_ns < BEGUN + 18 * S]
+    found, _ = recoveries([a_fault(kind="reboot")], {"b": there}, {})
+    assert found[0].broke
+    assert found[0].links_up_s == pytest.approx(5.0)
+
+
 def test_what_never_came_back_is_said() -> None:
     found, never = recoveries([a_fault()], {"b": samples((10, 60))}, {})
     assert found == []

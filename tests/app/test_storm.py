@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_harness import Program, Server, StartProgram, StartServer, eventually, run_program
+from app_harness import Program, Server, StartProgram, StartServer, eventually, free_port, run_program
 from keydb_observer.history import RUN, Do, Operation, Outcome, Recorded
 from keydb_observer.judge_keys import Finding, Keys, lost_writes, never_written, resurrected, wrong_counters
 from keydb_observer.states import KeyState, KeyStates
@@ -231,6 +231,19 @@ def test_it_ends_by_itself_if_told_so(server: Server, tmp_path: Path) -> None:
     )
     assert result.returncode == 0
     assert 30 <= len(Recorded.read(history).operations) <= 62
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_it_stops_where_nothing_listens(attempt: int, start_program: StartProgram, tmp_path: Path) -> None:
+    storm = start_program(
+        *("storm", "--node", f"127.0.0.1:{free_port()}", "--history", str(tmp_path / "history")),
+        *("--samples", str(tmp_path / "samples")),
+    )
+    storm.says("storm: writing to .*: it refuses connections")
+    time.sleep(0.5 + 0.13 * attempt)
+    began = time.monotonic()
+    assert storm.terminate() == 0
+    assert time.monotonic() - began < 5
 
 
 def test_least_privilege_is_enough(server: Server, start_storm: Callable[..., Storm], tmp_path: Path) -> None:

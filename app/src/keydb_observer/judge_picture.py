@@ -103,6 +103,8 @@ def _links(panel: Any, run: Run, began_ns: int, _ended_ns: int) -> None:
         kept = [points[0], *(other for one, other in pairwise(points) if one[1] != other[1]), points[-1]]
         xs = [_seconds(at_ns, began_ns) for at_ns, _ in kept]
         panel.step(xs, [up + 0.06 * place for _, up in kept], where="post", label=host, **_style(place))
+    most = max((sample.links for samples in run.samples.values() for sample in samples), default=0)
+    panel.set_yticks(range(most + 1))
     panel.set_ylabel("links up\n(below 0: down)")
 
 

@@ -21,6 +21,7 @@ COMING_BACK_NS = 10 * NS_PER_SECOND
 LONGEST_GAP_NS = 5 * NS_PER_SECOND
 """Between two samples. In a longer one a node may have been down unseen."""
 
+_SHORTEST_AWAY_NS = 3 * NS_PER_SECOND // 2
 _STARTED = "started"
 _DOWN = ("stopped", "died", "failed")
 
@@ -130,10 +131,12 @@ def _gaps(host: str, samples: Sequence[Sample], expected: Expected) -> Iterable[
 class Recovery:
     """What followed one fault: when its hosts had all their links (Unix time), and how long that took, in seconds.
 
-    ``events_again_s`` is from then until the last of its hosts' listeners had read again; None: nobody listens there.
+    ``broke`` is whether a server or a link was down at all. ``events_again_s`` is from when all links were up until the
+    last of its hosts' listeners had read again; None: nobody listens there.
     """
 
     fault: Fault
+    broke: bool
     whole_ns: int
     links_up_s: float
     events_again_s: float | None = None
@@ -164,10 +167,20 @@ def recoveries(
         if silent:
             never.append(Finding(f"{', '.join(silent)} read nothing more after {fault.name}", at_ns=whole_ns))
         waits_s = [(first - whole_ns) / NS_PER_SECOND for first in seen.values() if first is not None]
-        found.append(
-            Recovery(fault, whole_ns, (whole_ns - undone_ns) / NS_PER_SECOND, max(waits_s) if waits_s else None)
-        )
+        broke = any(_broke(samples[host], fault) for host in hosts)
+        again_s = max(waits_s) if waits_s else None
+        found.append(Recovery(fault, broke, whole_ns, (whole_ns - undone_ns) / NS_PER_SECOND, again_s))
     return found, never
+
+
+def _broke(samples: Sequence[Sample], fault: Fault) -> bool:
+    """Whether a host was seen not to be whole for the sake of a fault, or was not seen: then it was away itself."""
+    begin_ns, end_ns = fault.begun_ns or 0, (fault.undone_ns or 0) + CLOCKS_NS
+    return any(
+        not other.is_whole or other.at_ns - one.at_ns > _SHORTEST_AWAY_NS
+        for one, other in pairwise(samples)
+        if other.at_ns >= begin_ns and one.at_ns <= end_ns
+    )
 
 
 def _by_listener(reads: Sequence[Read]) -> Iterable[tuple[str, list[int]]]:

@@ -48,7 +48,7 @@ def _about(verdict: Verdict) -> Iterator[str]:
     if facts:
         begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(facts.begun_ns / NS_PER_SECOND))
         minutes = (facts.quiet_ns - facts.begun_ns) / NS_PER_SECOND / 60
-        yield f"Inventory {facts.inventory or '-'}, seed {facts.seed}, begun {begun}, {minutes:.0f} minutes; hosts"
+        yield f"Inventory {facts.inventory or '-'}, seed {facts.seed}, begun {begun}, {minutes:.1f} minutes; hosts"
         yield f"{', '.join(facts.hosts)}. Operations: {counts}."
     else:
         yield f"Operations: {counts}."
@@ -107,7 +107,6 @@ def _examples(verdict: Verdict) -> Iterator[str]:
     for name, findings in verdict.examples.items():
         for finding in findings[:_MOST_SHOWN]:
             who = f"{finding.host}: " if finding.host else ""
-            what = f"`{finding.key}` {finding.value}, " if finding.key and finding.op is not None else ""
-            what = what or (f"`{finding.key}`, " if finding.key else "")
-            yield f"- {name}: {who}{what}{finding.text}"
+            about = f"`{finding.key}` {finding.value}".rstrip() + ", " if finding.key else ""
+            yield f"- {name}: {who}{about}{finding.text}"
     yield ""

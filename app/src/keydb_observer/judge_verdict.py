@@ -149,8 +149,10 @@ class _Judge:
         self._count("durable_lost", "acknowledged durable writes that are lost", durable_lost, 0, _KEY_FILES)
         self._count("plain_lost", "other acknowledged writes that are lost", plain_lost, None, _KEY_FILES)
         self._count("counters_wrong", "counters that are wrong", wrong_counters(keys), None, _KEY_FILES)
-        self._count("resurrected", "deleted keys that came back", [*durable_back, *plain_back], None, _KEY_FILES)
-        self._count("durable_resurrected", "durable deletes among them", durable_back, 0, _KEY_FILES)
+        self._count(
+            "resurrected", "deletes that came back, durable or not", [*durable_back, *plain_back], None, _KEY_FILES
+        )
+        self._count("durable_resurrected", "durable deletes that came back", durable_back, 0, _KEY_FILES)
         self._count("never_written", "values that nobody wrote", never_written(keys), 0, _KEY_FILES)
         expired = not_expired(keys, quiet_ns)
         self._count("expired_kept", "keys that have not expired", expired, 0, (*_KEY_FILES, "run.json"))
@@ -187,8 +189,10 @@ class _Judge:
     def _judge_recovery(self) -> None:
         run = self._run
         found, never = recoveries(run.faults, run.samples, run.reads)
-        up = Times.of([recovery.links_up_s for recovery in found])
-        again = Times.of([one.events_again_s for one in found if one.events_again_s is not None])
+        # A listener that is killed breaks no link, and a median over such faults would say nothing of links.
+        broke = [recovery for recovery in found if recovery.broke]
+        up = Times.of([recovery.links_up_s for recovery in broke])
+        again = Times.of([recovery.events_again_s for recovery in broke if recovery.events_again_s is not None])
         names = ("samples", "faults.jsonl")
         text = "median time from the end of a fault until all links were up"
         self._time("links_up_s", text, up, None, run.lacks(*names))

@@ -12,6 +12,7 @@ import logging
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 import uvloop
@@ -28,6 +29,7 @@ from keydb_observer.trouble import Trouble, TroubleLog
 # Several, so that one slow reply holds up nothing, and a server with many threads has something to share out.
 _HANDS = {Lane.PLAIN: 4, Lane.DURABLE: 2}
 _DISK_RETRY_S = 0.1
+_LOOK_S = 0.1
 # Whoever stops a service waits for some seconds.
 _LAST_REPLIES_S = 2.0
 
@@ -86,9 +88,7 @@ class Storm:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*(hand.finish() for hand in hands)), _LAST_REPLIES_S)
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await _end(running)
             for hand in hands:
                 hand.close()
             self._history.close()
@@ -129,6 +129,15 @@ class Storm:
         self.counts[operation.outcome.value] += 1
         self._history.add(operation)
         self._plan.settled(operation)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels them until they end: where a connection fails at that very moment, wait_for forgets the cancelling."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_LOOK_S)
 
 
 def _disk_trouble(error: OSError | None) -> Trouble:
