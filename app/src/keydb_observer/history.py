@@ -43,9 +43,9 @@ class Do(str, enum.Enum):
 class Operation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``op`` is its number, which its host never uses again; ``value`` tells by whom and in which operation it was set.
 
-    ``durable`` is 1 where as many replicas as were asked for have confirmed it. ``sent_ns`` and ``done_ns`` are Unix
-    time, the latter 0 while nothing has come of it; ``why`` says why the outcome is no better. ``expires_ms`` is for
-    EXPIRE.
+    Of INCR and DEL it is what the server answered: the count, and how many keys there were. ``durable`` is 1 where as
+    many replicas as were asked for have confirmed it. ``sent_ns`` and ``done_ns`` are Unix time, the latter 0 while
+    nothing has come of it; ``why`` says why the outcome is no better. ``expires_ms`` is for EXPIRE.
     """
 
     op: int

@@ -142,7 +142,7 @@ class Hand:
         if isinstance(reply, Exception):
             operation = msgspec.structs.replace(operation, outcome=Outcome.FAILED, why=diagnose(reply).text)
         else:
-            value = str(reply) if operation.do is Do.INCR else operation.value
+            value = str(reply) if operation.do in (Do.INCR, Do.DEL) else operation.value
             operation = msgspec.structs.replace(operation, outcome=Outcome.ACKNOWLEDGED, value=value, why="")
         self._operation = operation
         if not self._durable:
