@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from keydb_observer.json_lines import LineFile, read_lines
+from keydb_observer.json_lines import LineFile, each_line
 
 RUN = 1_000_000
 """A process that goes on with a history begins at the next multiple of this: it cannot know what was lost of it."""
@@ -131,6 +131,11 @@ class Recorded:
     @classmethod
     def read(cls, path: Path) -> Recorded:
         """Raises OSError."""
-        lines, broken = read_lines(path, Operation)
-        latest = {operation.op: operation for operation in lines}
+        latest: dict[int, Operation] = {}
+        broken = 0
+        for operation in each_line(path, Operation):
+            if operation is None:
+                broken += 1
+            else:
+                latest[operation.op] = operation
         return cls([latest[op] for op in sorted(latest)], broken)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,16 +59,21 @@ def _ends_well(path: Path) -> bool:
         return file.read() == b"\n"
 
 
-def read_lines(path: Path, kind: type[_Line]) -> tuple[list[_Line], int]:
-    """The lines that are of this kind, and how many are not: cut off, or something else. Raises OSError."""
+def each_line(path: Path, kind: type[_Line]) -> Iterator[_Line | None]:
+    """The lines in their order; None for one that is not of this kind: cut off, or something else. Raises OSError."""
     decode = msgspec.json.Decoder(kind).decode
-    found: list[_Line] = []
-    broken = 0
     with path.open("rb") as file:
         for line in file:
             try:
-                found.append(decode(line))
+                yield decode(line)
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 # An empty line is what the next process put behind one that was whole after all.
-                broken += bool(line.strip())
-    return found, broken
+                if line.strip():
+                    yield None
+
+
+def read_lines(path: Path, kind: type[_Line]) -> tuple[list[_Line], int]:
+    """The lines that are of this kind, and how many are not. Raises OSError."""
+    lines = list(each_line(path, kind))
+    found = [line for line in lines if line is not None]
+    return found, len(lines) - len(found)
