@@ -21,7 +21,7 @@ import uvloop
 from redis import exceptions as redis_errors
 from tqdm import tqdm
 
-from keydb_observer.audit_reading import ask_all, states_at
+from keydb_observer.audit_reading import states_at
 from keydb_observer.audit_settings import AuditSettings
 from keydb_observer.json_lines import encode
 from keydb_observer.nodes import Node
@@ -146,7 +146,7 @@ async def _scan(link: AsyncLink, audit: AuditSettings) -> AsyncIterator[bytes]:
     while True:
         with _naming(link.node):
             command = ("SCAN", cursor, "MATCH", audit.match, "COUNT", audit.batch)
-            cursor, keys = or_raise((await ask_all(link, [command]))[0])
+            cursor, keys = or_raise((await link.ask_all([command]))[0])
         for key in keys:
             yield key
         if int(cursor) == 0:
@@ -164,7 +164,7 @@ async def _look(links: Sequence[AsyncLink], keys: Sequence[bytes]) -> list[KeySt
 
 async def _look_at(link: AsyncLink, keys: Sequence[bytes]) -> list[KeyState]:
     with _naming(link.node):
-        replies = await ask_all(link, [("GET", key) for key in keys])
+        replies = await link.ask_all([("GET", key) for key in keys])
         others = [key for key, reply in zip(keys, replies, strict=True) if _is_other(reply)]
         found = dict(zip(others, await states_at(link, others) if others else [], strict=True))
         return [
