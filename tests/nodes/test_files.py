@@ -34,7 +34,7 @@ def test_modes_and_owners(cluster: Cluster, node: Node) -> None:
 
 
 def test_a_host_has_the_passwords_of_its_own_observers_only(cluster: Cluster, node: Node) -> None:
-    users = ["health", "load", "audit", *(OBSERVERS[unit][1] for unit in node.observers)]
+    users = ["health", "load", "storm", "audit", *(OBSERVERS[unit][1] for unit in node.observers)]
     users += ["repair"] if cluster.engine.is_mesh else []
     paths = node.ask(on_node_services.below, directories=[CREDENTIALS])
     assert sorted(paths) == sorted([CREDENTIALS, *(f"{CREDENTIALS}/{user}" for user in users)])

@@ -20,7 +20,8 @@ DIRECTORIES = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/l
 def secrets(cluster: Cluster, node: Node) -> dict[str, Secret]:
     """Every password, and every line of each private key, by what it is."""
     wanted = {f"the password of {user}": password for user, password in cluster.passwords.items()}
-    users = {"replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify"}
+    users = {"replication", "writer", "listener_sync", "listener_async"}
+    users |= {"load", "storm", "health", "operator", "verify"}
     users |= {"audit", *(["repair"] if cluster.engine.is_mesh else [])}
     assert users <= set(cluster.passwords)
     assert all(len(password) >= 16 for password in wanted.values())

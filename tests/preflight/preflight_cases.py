@@ -18,7 +18,7 @@ ARCHIVE_SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 OTHER_SHA256 = hashlib.sha256(b"another file").hexdigest()
 ALL_HOSTS = "all"
 USERS = (
-    *("replication", "writer", "listener_sync", "listener_async", "load"),
+    *("replication", "writer", "listener_sync", "listener_async", "load", "storm"),
     *("health", "operator", "verify", "audit", "repair"),
 )
 PORTS = {"writer": 9611, "listener-sync": 9612, "listener-async": 9613}
@@ -215,6 +215,13 @@ GOOD = (
         ),
     ),
     Case("no observers", _no_observers),
+    Case(
+        "faults of some kinds, and a host that is started from outside",
+        _all_of(
+            _everywhere(faults_only=["kill", "cut"], faults_confirm="mine", faults_seed=0, faults_observers_interval=0),
+            _on("pi1", faults_restart_command=["power", "cycle", "{{ inventory_hostname }}"]),
+        ),
+    ),
     Case("monitoring on a node and beside them", _members("monitoring", "pc2", "desk")),
     Case(
         "two time servers without internet, asked often",
@@ -392,6 +399,28 @@ WRONG = (
         "packets of two sizes",
         _on("pi1", cluster_network_mtu=9000),
         ("cluster_network_mtu", ALL_HOSTS, "9000 on pi1", "one value"),
+    ),
+    # --- faults ---
+    _wrong(
+        "a fault of an unknown kind",
+        _everywhere(faults_only=["kill", "earthquake"]),
+        ("faults_only[1]", ALL_HOSTS, '"earthquake"', "kill, stop, restart"),
+    ),
+    _wrong(
+        "one kind that is no list",
+        _everywhere(faults_only="kill"),
+        ("faults_only", ALL_HOSTS, '"kill"', "a list"),
+    ),
+    _wrong(
+        "faults that last longer than a host lets them",
+        _everywhere(faults_hold=90, faults_count=0),
+        ("faults_hold", ALL_HOSTS, "90", "0 to 60 s"),
+        ("faults_count", ALL_HOSTS, "0", "1 to 10000 faults"),
+    ),
+    _wrong(
+        "a restart command that is no list",
+        _on("pi1", faults_restart_command="power pi1"),
+        ("faults_restart_command", "pi1", '"power pi1"', "a list"),
     ),
     _wrong(
         "no time to come back",

@@ -243,7 +243,7 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     assert lines[0] == "user default off resetpass resetkeys resetchannels -@all"
     users = {line.split()[1]: line.split()[2:] for line in lines[1:] if line}
     assert set(users) == {
-        *("replication", "writer", "listener_sync", "listener_async", "load", "health", "operator", "verify"),
+        *("replication", "writer", "listener_sync", "listener_async", "load", "storm", "health", "operator", "verify"),
         *("audit", "repair"),
     }
     specs = yaml.safe_load((ROLES / "keydb" / "meta" / "argument_specs.yml").read_text("utf-8"))

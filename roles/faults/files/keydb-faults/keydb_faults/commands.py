@@ -1,0 +1,45 @@
+"""What the controller and the timers ask of this host: a command and its arguments as JSON, the answer as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .armed import undo
+from .collecting import collect
+from .doing import await_whole, do
+from .ending import end, forget
+from .host import Host
+from .kinds import KINDS
+from .kinds.kind import Part
+
+
+def _check(host: Host, _given: Mapping[str, Any]) -> dict[str, Any]:
+    """Why this host cannot have which kinds; those that it can have are not there."""
+    return {"not_possible": {name: why for name, kind in KINDS.items() if (why := kind.why_not(host))}}
+
+
+def _do(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
+    parts = [Part(host.name, part["kind"], part["given"]) for part in given["parts"]]
+    return do(host, KINDS, parts, given["hold_s"])
+
+
+COMMANDS: dict[str, Callable[[Host, Mapping[str, Any]], dict[str, Any]]] = {
+    "check": _check,
+    "do": _do,
+    "await": lambda host, given: await_whole(host, given["within_s"]),
+    "boot": lambda host, _: host.boot(),
+    "undo": lambda host, _: {"problems": undo(host, KINDS)},
+    "collect": lambda host, given: collect(host, given["since_ns"], given["units"]),
+    "forget": lambda host, _: forget(host),
+    "end": lambda host, given: end(host, KINDS, forgets=given.get("forgets", True)),
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command, and print its answer; 1 if it left a problem, for the journal of a timer's unit."""
+    given = json.loads(words[1]) if words[1:] else {}
+    answer = COMMANDS[words[0]](Host.here(), given)
+    print(json.dumps(answer), flush=True)
+    return 1 if answer.get("problems") else 0

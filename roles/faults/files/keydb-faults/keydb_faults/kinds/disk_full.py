@@ -1,0 +1,62 @@
+"""Nothing more can be written where the data is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..host import Host
+from .kind import Given, Kind
+
+_FILE = ".keydb-faults-full"
+_BLOCK = 4096
+
+
+def mount_point(path: Path) -> Path:
+    """Where the file system begins that a directory is on."""
+    while not path.is_mount():
+        path = path.parent
+    return path
+
+
+class DiskFull(Kind):
+    """Only a file system that is nobody else's is ever filled."""
+
+    name = "disk_full"
+    about = "the file system of the data has no space left, where it is the data's own"
+
+    def why_not(self, host: Host) -> str:
+        """One that the data does not share, which in memory (tmpfs) leaves enough of it."""
+        data = Path(host.data_dir)
+        if not data.is_dir():
+            return f"{data} is not there"
+        mount = mount_point(data)
+        if mount not in (data, data.parent) or mount == Path("/var/lib"):
+            return f"the data is on the file system of {mount}, that others use too"
+        free = os.statvfs(data)
+        if host.run("stat", "--file-system", "--format=%T", str(data)).strip() == "tmpfs" and (
+            free.f_bfree * free.f_frsize > host.available_memory() // 2
+        ):
+            return f"{mount} is in memory, and would take more than half of what is left of it"
+        return ""
+
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+        """All that root gets in one piece, then what is left of it, down to the last block."""
+        file = Path(host.data_dir) / _FILE
+        at, size = 0, os.statvfs(host.data_dir).f_bfree * os.statvfs(host.data_dir).f_frsize
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            while size >= _BLOCK:
+                try:
+                    os.posix_fallocate(handle, at, size)
+                except OSError:
+                    size //= 2
+                else:
+                    at += size
+        finally:
+            os.close(handle)
+        return f"{at >> 20} MiB"
+
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+        """Removing the file is all there is to it."""
+        (Path(host.data_dir) / _FILE).unlink(missing_ok=True)

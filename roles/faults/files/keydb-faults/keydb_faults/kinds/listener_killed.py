@@ -1,0 +1,13 @@
+"""A listener dies without a word."""
+
+from __future__ import annotations
+
+from .observer_killed import BaseObserverKilled
+
+
+class ListenerKilled(BaseObserverKilled):
+    """Either kind."""
+
+    name = "listener_killed"
+    about = "kill -9 of a listener; the service manager starts it again"
+    observers = "listener"

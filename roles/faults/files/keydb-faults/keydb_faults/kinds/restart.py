@@ -1,0 +1,23 @@
+"""The server is restarted."""
+
+from __future__ import annotations
+
+from ..host import Host
+from .kind import Given, Kind
+
+
+class Restart(Kind):
+    """What an operator does."""
+
+    name = "restart"
+    about = "orderly restart of the server"
+    takes_down = True
+
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+        """It may take its time to save and to load: nobody waits for that."""
+        host.run("systemctl", "restart", "--no-block", host.service)
+        return ""
+
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+        """Should the restart have been lost on its way."""
+        host.run("systemctl", "start", "--no-block", host.service)
