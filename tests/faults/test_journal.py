@@ -89,7 +89,9 @@ def test_found_upon_subscribing_is_read() -> None:
 
 def test_a_writer_has_written_up_to_its_last_number() -> None:
     writes = [
-        entry("writer wrote shared_key: timestamp 1.5 seq 7", OBSERVER_WRITER="n", OBSERVER_EPOCH=epoch, OBSERVER_SEQ=seq)
+        entry(
+            "writer wrote shared_key: timestamp 1.5 seq 7", OBSERVER_WRITER="n", OBSERVER_EPOCH=epoch, OBSERVER_SEQ=seq
+        )
         for epoch, seq in (("5", "7"), ("5", "8"), ("9", "1"))
     ]
     answer = entry("writer saw listener-sync on n answer seq 9", OBSERVER_WRITER="n", OBSERVER_SEQ="9")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from faults_fakes import FakeHost, fake_host
 from keydb_faults.host import CommandError
 from keydb_faults.kinds import KINDS
 from keydb_faults.kinds.cut import rules
-from keydb_faults.kinds.disk_full import mount_point
+from keydb_faults.kinds.disk_full import fill, mount_point
 from keydb_faults.kinds.kind import NotPossibleError
 from keydb_faults.kinds.slow import way_back
 
@@ -66,15 +65,19 @@ def test_what_does_not_run_cannot_be_killed(tmp_path: Path) -> None:
         inject(fake_host(tmp_path, answers=NOBODYS_PROCESS), "kill")
 
 
+def chain(hook: str, field: str, addresses: str) -> str:
+    begins = f"  chain {hook} {{ type filter hook {hook} priority filter - 10; policy accept;"
+    return f"{begins} ip {field} {{ {addresses} }} drop; }}"
+
+
 def test_a_cut_is_a_table_of_its_own() -> None:
     text = rules(["10.77.0.12", "10.77.0.13"], ["10.77.0.12"])
     assert text.splitlines() == [
         "table inet keydb_faults",
         "delete table inet keydb_faults",
         "table inet keydb_faults {",
-        "  chain input { type filter hook input priority filter - 10; policy accept; "
-        "ip saddr { 10.77.0.12, 10.77.0.13 } drop; }",
-        "  chain output { type filter hook output priority filter - 10; policy accept; ip daddr { 10.77.0.12 } drop; }",
+        chain("input", "saddr", "10.77.0.12, 10.77.0.13"),
+        chain("output", "daddr", "10.77.0.12"),
         "}",
     ]
     assert "hook output" not in rules(["10.77.0.12"], [])
@@ -132,14 +135,32 @@ def test_a_file_system_that_others_use_is_never_filled(tmp_path: Path) -> None:
     assert mount_point(tmp_path).is_mount()
 
 
-def test_a_full_disk_is_empty_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the file system had two blocks left, whatever this one has."""
+def test_a_file_system_that_others_use_is_not_filled_even_when_asked_to(tmp_path: Path) -> None:
     host = fake_host(tmp_path)
-    left = os.statvfs_result((4096, 4096, 100, 2, 2, 1, 1, 1, 0, 255))
-    monkeypatch.setattr(os, "statvfs", lambda _path: left)
-    assert inject(host, "disk_full") == "0 MiB"
-    (file,) = Path(host.data_dir).iterdir()
-    assert file.stat().st_size >= 8192
+    with pytest.raises(NotPossibleError, match="that others use too"):
+        inject(host, "disk_full")
+    assert list(Path(host.data_dir).iterdir()) == []
+
+
+@pytest.mark.parametrize(("free", "there"), [(100_000, 100_000), (100_000, 70_000), (1 << 40, 5000), (5000, 1 << 40)])
+def test_no_more_is_taken_than_is_free_and_no_block_is_left(free: int, there: int) -> None:
+    """Nothing is allocated here: this disk is everybody's."""
+    taken: list[tuple[int, int]] = []
+
+    def allocate(at: int, size: int) -> None:
+        if at + size > there:
+            raise OSError
+        taken.append((at, size))
+
+    total = fill(free, allocate)
+    assert total == sum(size for _, size in taken) <= min(free, there)
+    assert min(free, there) - total < 4096
+    assert len(taken) < 64
+
+
+def test_a_full_disk_is_empty_again(tmp_path: Path) -> None:
+    host = fake_host(tmp_path)
+    (Path(host.data_dir) / ".keydb-faults-full").write_bytes(b"x")
     KINDS["disk_full"].undo(host, {}, {})
     KINDS["disk_full"].undo(host, {}, {})
     assert list(Path(host.data_dir).iterdir()) == []

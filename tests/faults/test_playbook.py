@@ -1,4 +1,4 @@
-"""The playbook as its user sees it, in front of hosts that must not be touched. SSH is replaced by what leaves a mark."""
+"""The playbook as its user sees it, before hosts that must not be touched. SSH is replaced by what leaves a mark."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-        times = {"begun_ns": leader.begun_ns, "last_undone_ns": leader.last_undone_ns}
-        told = {"changed": True, **times, "done": leader.done, "failed_faults": leader.failed}
-        return told |"""Let the faults of a schedule happen, one after the other, over the connections that Ansible has to the hosts.
+"""Let the faults of a schedule happen, one after the other, over the connections that Ansible has to the hosts.
 
 It is one task for the whole schedule, however long, so that a run grows no slower and no larger with it. The task runs
 on all hosts at the same time, in a worker each. The first host's worker leads: it draws the faults and gives orders;
@@ -36,7 +34,7 @@ _GRACE_S = 30.0
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no types
-    """Given ``hosts`` as a run notes them, its ``directory``, a ``place`` to meet at, and what ``Settings`` are made of."""
+    """Given ``hosts`` as a run notes them, its ``directory``, a ``place`` to meet at, and what makes ``Settings``."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -91,8 +89,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
         finally:
             for line in lines.values():
                 line.close()
-        told = {"changed": True, "begun_ns": leader.begun_ns, "last_undone_ns": leader.last_undone_ns, "done": leader.done}
-        return told | {"failed_faults": leader.failed} | ({"failed": True, "msg": problem} if problem else {})
+        times = {"begun_ns": leader.begun_ns, "last_undone_ns": leader.last_undone_ns}
+        told = {"changed": True, **times, "done": leader.done, "failed_faults": leader.failed}
+        return told | ({"failed": True, "msg": problem} if problem else {})
 
     def _follow(self, line: Line) -> dict[str, Any]:
         """Carry orders until there are no more."""

@@ -11,9 +11,9 @@ from typing import Any
 # Ansible loads a filter by its path, so the role's own modules are found only after this (hence noqa: E402).
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "files" / "keydb-faults"))
 
-from keydb_faults.cluster import Cluster  # noqa: E402
-from keydb_faults.kinds import chosen  # noqa: E402
-from keydb_faults.schedule import faults  # noqa: E402
+from keydb_faults.cluster import Cluster
+from keydb_faults.kinds import chosen
+from keydb_faults.schedule import faults
 
 
 def faults_kinds(names: Sequence[str]) -> str:

@@ -146,7 +146,7 @@ class Leader:
             self._restart(part.host, command)
         else:
             order = {"parts": [{"kind": part.kind, "given": part.given}], "hold_s": 0}
-            answer = self._each("do", {part.host: order}, _GRACE_S)[part.host]
+            answer: dict[str, Any] = self._each("do", {part.host: order}, _GRACE_S)[part.host]
             if answer["outcome"] != DONE:
                 return answer
         deadline = time.monotonic() + _BOOT_WITHIN_S

@@ -22,6 +22,7 @@ class Line:
 
     def send(self, message: dict[str, Any]) -> None:
         """Raises EOFError."""
+        self._end.settimeout(None)
         try:
             self._end.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
@@ -51,7 +52,7 @@ class Line:
 
 def meet(path: Path, others: int) -> dict[str, Line]:
     """Wait for so many others, who say their names. Raises TimeoutError."""
-    lines = {}
+    lines: dict[str, Line] = {}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(path))
         listening.listen(others)

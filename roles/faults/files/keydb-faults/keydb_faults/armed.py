@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .host import CommandError, Host
-from .kinds.kind import Kind
+from keydb_faults.host import CommandError, Host
+from keydb_faults.kinds.kind import Kind
 
 UNDO = "keydb-faults-undo"
 END = "keydb-faults-end"

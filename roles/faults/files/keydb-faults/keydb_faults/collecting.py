@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .host import Host
-from .journal import Told, entries
+from keydb_faults.host import Host
+from keydb_faults.journal import Told, entries
 
 
 def collect(host: Host, since_ns: int, units: Iterable[str]) -> dict[str, Any]:

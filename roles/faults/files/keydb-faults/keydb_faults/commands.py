@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .armed import undo
-from .collecting import collect
-from .doing import await_whole, do
-from .ending import end, forget
-from .host import Host
-from .kinds import KINDS
-from .kinds.kind import Part
+from keydb_faults.armed import undo
+from keydb_faults.collecting import collect
+from keydb_faults.doing import await_whole, do
+from keydb_faults.ending import end, forget
+from keydb_faults.host import Host
+from keydb_faults.kinds import KINDS
+from keydb_faults.kinds.kind import Part
 
 
 def _check(host: Host, _given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from .armed import END, InForce, arm, locked, undo
-from .host import CommandError, Host
-from .kinds.kind import Kind, NotPossibleError, Part
+from keydb_faults.armed import END, InForce, arm, locked, undo
+from keydb_faults.host import CommandError, Host
+from keydb_faults.kinds.kind import Kind, NotPossibleError, Part
 
 DONE = "done"
 _LOOK_S = 0.2
@@ -44,10 +44,9 @@ def do(host: Host, kinds: Mapping[str, Kind], parts: Sequence[Part], hold_s: flo
         arm(host, faults)
     # A fault may step the clock.
     begun_ns, begun = time.time_ns(), time.monotonic_ns()
-    outcome, how = DONE, []
+    outcome, how = DONE, list[str]()
     try:
-        for fault in faults:
-            how.append(kinds[fault.kind].inject(host, fault.given, fault.kept))
+        how = [kinds[fault.kind].inject(host, fault.given, fault.kept) for fault in faults]
         time.sleep(hold_s)
     except NotPossibleError as error:
         outcome = not_possible(str(error))

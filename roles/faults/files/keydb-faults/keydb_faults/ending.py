@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .armed import END, UNDO, undo
-from .host import PROGRAM, CommandError, Host
-from .kinds.kind import Kind
+from keydb_faults.armed import END, UNDO, undo
+from keydb_faults.host import PROGRAM, CommandError, Host
+from keydb_faults.kinds.kind import Kind
 
 UNITS = Path("/etc/systemd/system")
 DROP_IN = "keydb-faults.conf"

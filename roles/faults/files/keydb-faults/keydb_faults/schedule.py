@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .cluster import Cluster
-from .dice import Dice
-from .kinds.kind import Kind, NobodyError, Part
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.kinds.kind import Kind, NobodyError, Part
 
 
 @dataclass(frozen=True)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .clock_step import ClockStep
-from .cut import Cut
-from .cut_in import CutIn
-from .cut_minority import CutMinority
-from .cut_out import CutOut
-from .cut_pair import CutPair
-from .cut_ring import CutRing
-from .disk_full import DiskFull
-from .expired_certificate import ExpiredCertificate
-from .freeze import Freeze
-from .kill import Kill
-from .kind import Kind
-from .listener_killed import ListenerKilled
-from .out_of_memory import OutOfMemory
-from .reboot import Reboot
-from .restart import Restart
-from .slow import Slow
-from .stop import Stop
-from .two import Two
-from .writer_killed import WriterKilled
-from .wrong_certificate import WrongCertificate
+from keydb_faults.kinds.clock_step import ClockStep
+from keydb_faults.kinds.cut import Cut
+from keydb_faults.kinds.cut_in import CutIn
+from keydb_faults.kinds.cut_minority import CutMinority
+from keydb_faults.kinds.cut_out import CutOut
+from keydb_faults.kinds.cut_pair import CutPair
+from keydb_faults.kinds.cut_ring import CutRing
+from keydb_faults.kinds.disk_full import DiskFull
+from keydb_faults.kinds.expired_certificate import ExpiredCertificate
+from keydb_faults.kinds.freeze import Freeze
+from keydb_faults.kinds.kill import Kill
+from keydb_faults.kinds.kind import Kind
+from keydb_faults.kinds.listener_killed import ListenerKilled
+from keydb_faults.kinds.out_of_memory import OutOfMemory
+from keydb_faults.kinds.reboot import Reboot
+from keydb_faults.kinds.restart import Restart
+from keydb_faults.kinds.slow import Slow
+from keydb_faults.kinds.stop import Stop
+from keydb_faults.kinds.two import Two
+from keydb_faults.kinds.writer_killed import WriterKilled
+from keydb_faults.kinds.wrong_certificate import WrongCertificate
 
 _PAIRED: tuple[Kind, ...] = (Kill(), Stop(), Restart(), Freeze(), Cut(), Slow(), ListenerKilled(), WriterKilled())
 _ALL: tuple[Kind, ...] = (

@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from ..host import Host
-from .kind import Given, Kind
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind
 
 _KEPT = ".keydb-faults"
 

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..cluster import Cluster
-from ..dice import Dice
-from ..host import Host
-from .kind import Given, Kind, Part
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind, Part
 
 _STEPS_S = (-30, 30)
 _CLOSE_S = 1.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cluster import Cluster
-from ..dice import Dice
-from ..host import Host
-from .kind import Given, Kind, Part
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind, Part
 
 TABLE = "keydb_faults"
 # Declared before it is deleted, so that it does not matter whether it is there.

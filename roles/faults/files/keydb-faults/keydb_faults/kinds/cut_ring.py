@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..cluster import Cluster
-from ..dice import Dice
-from .cut import BaseCut
-from .kind import NobodyError, Part
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.kinds.cut import BaseCut
+from keydb_faults.kinds.kind import NobodyError, Part
 
 
 class CutRing(BaseCut):

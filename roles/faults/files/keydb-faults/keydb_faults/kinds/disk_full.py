@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from ..host import Host
-from .kind import Given, Kind
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind, NotPossibleError
 
 _FILE = ".keydb-faults-full"
 _BLOCK = 4096
@@ -17,6 +18,23 @@ def mount_point(path: Path) -> Path:
     while not path.is_mount():
         path = path.parent
     return path
+
+
+def fill(free: int, allocate: Callable[[int, int], None]) -> int:
+    """Allocate bytes from 0 on until no more are to be had, in ever smaller pieces, and never more than are ``free``.
+
+    ``allocate`` is told where and how many, and raises OSError where they are not there. Returns how many it were.
+    """
+    at, size = 0, free
+    while size >= _BLOCK and at + size <= free:
+        try:
+            allocate(at, size)
+        except OSError:
+            size //= 2
+        else:
+            at += size
+            size = min(size, free - at)
+    return at
 
 
 class DiskFull(Kind):
@@ -42,20 +60,17 @@ class DiskFull(Kind):
 
     def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
         """All that root gets in one piece, then what is left of it, down to the last block."""
-        file = Path(host.data_dir) / _FILE
-        at, size = 0, os.statvfs(host.data_dir).f_bfree * os.statvfs(host.data_dir).f_frsize
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Asked once more where it counts: filling what others use is what must never happen, whoever calls this.
+        why = self.why_not(host)
+        if why:
+            raise NotPossibleError(why)
+        before = os.statvfs(host.data_dir)
+        handle = os.open(Path(host.data_dir) / _FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            while size >= _BLOCK:
-                try:
-                    os.posix_fallocate(handle, at, size)
-                except OSError:
-                    size //= 2
-                else:
-                    at += size
+            taken = fill(before.f_bfree * before.f_frsize, lambda at, size: os.posix_fallocate(handle, at, size))
         finally:
             os.close(handle)
-        return f"{at >> 20} MiB"
+        return f"{taken >> 20} MiB"
 
     def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
         """Removing the file is all there is to it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..host import Host
-from .kind import Given, Kind
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind
 
 
 class Freeze(Kind):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..cluster import Cluster
-from ..dice import Dice
-from ..host import Host
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.host import Host
 
 Given = Mapping[str, Any]
 """What a fault is told on a host, and what it keeps there to be undone; both go through JSON."""

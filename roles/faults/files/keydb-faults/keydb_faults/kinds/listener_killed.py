@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .observer_killed import BaseObserverKilled
+from keydb_faults.kinds.observer_killed import BaseObserverKilled
 
 
 class ListenerKilled(BaseObserverKilled):

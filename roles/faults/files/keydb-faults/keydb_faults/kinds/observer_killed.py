@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from typing import ClassVar
 
-from ..cluster import Cluster
-from ..dice import Dice
-from ..host import Host
-from .kind import Given, Kind, NobodyError, Part
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind, NobodyError, Part
 
 
 class BaseObserverKilled(Kind):

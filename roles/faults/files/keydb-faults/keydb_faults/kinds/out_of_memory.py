@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..host import Host
-from .kind import Given, Kind
+from keydb_faults.host import Host
+from keydb_faults.kinds.kind import Given, Kind
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _LIMITS = ("MemoryMax", "MemorySwapMax")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..host import CommandError, Host
-from .kind import Given, Kind, NotPossibleError
+from keydb_faults.host import CommandError, Host
+from keydb_faults.kinds.kind import Given, Kind, NotPossibleError
 
 _NETEM = ("netem", "delay", "100ms", "20ms", "loss", "1%")
 _TBF = ("tbf", "rate", "2mbit", "burst", "32kb", "latency", "400ms")
@@ -17,7 +17,7 @@ def way_back(shown: str) -> list[str] | None:
     """What ``tc qdisc`` is told to make an interface's queue what it is now; None where that is not known.
 
     ``shown`` is what ``tc -json qdisc show`` says of it. The kernel's own choice has no handle and comes back by
-    itself. A queue that shapes to a rate (the lab's nodes have one) is described to its end; of others, not all is shown.
+    itself. A queue that shapes to a rate, as the lab's nodes have it, is shown to its end; of others, not all is.
     """
     roots = [queue for queue in json.loads(shown or "[]") if queue.get("root")]
     if not roots or roots[0].get("handle") == "0:":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cluster import Cluster
-from ..dice import Dice
-from .kind import Kind, NobodyError, Part
+from keydb_faults.cluster import Cluster
+from keydb_faults.dice import Dice
+from keydb_faults.kinds.kind import Kind, NobodyError, Part
 
 
 class Two(Kind):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..host import Host
-from .certificate import BaseCertificate
+from keydb_faults.host import Host
+from keydb_faults.kinds.certificate import BaseCertificate
 
 
 class WrongCertificate(BaseCertificate):
