@@ -54,6 +54,7 @@ def fake_host(directory: Path, *, container: bool = False, **more: Any) -> FakeH
         "password_file": "/etc/keydb-observer/credentials/storm",
         "storm_dir": str(directory / "storm"),
         "storm_unit": "keydb-faults-storm.service",
+        "journal_unit": "keydb-faults-journal.service",
         "state": directory / "state",
         "answers": answers,
     }

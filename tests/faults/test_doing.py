@@ -127,7 +127,7 @@ def test_with_something_stuck_the_program_stays(host: FakeHost, trial: Trial) ->
     arm(host, [InForce("trial", {}, {"before": 1})])
     assert end(host, {"trial": trial}, forgets=False) == {"problems": ["trial is not undone: stuck"]}
     assert in_force(host.state) != []
-    assert host.commands[-1] == "systemctl disable --now keydb-faults-storm.service"
+    assert host.commands[-1] == "systemctl disable --now keydb-faults-storm.service keydb-faults-journal.service"
 
 
 def sample(at_ns: int, **more: Any) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
-from keydb_faults.journal import Told
+from faults_fakes import fake_host
+from keydb_faults.collecting import collect
+from keydb_faults.journal import Told, following, kept
 
 SYNC = {"OBSERVER_LISTENER": "listener-sync", "OBSERVER_WRITER": "node1", "OBSERVER_EPOCH": "5"}
 
@@ -96,3 +101,35 @@ def test_a_writer_has_written_up_to_its_last_number() -> None:
     ]
     answer = entry("writer saw listener-sync on n answer seq 9", OBSERVER_WRITER="n", OBSERVER_SEQ="9")
     assert told_of(*writes, answer).accounts()["writers"] == [{"epoch": 5, "written": 8}, {"epoch": 9, "written": 1}]
+
+
+def test_what_is_kept_outlives_a_reboot_and_a_second_start(tmp_path: Path) -> None:
+    """Each entry counts once, whoever printed it; what was before the run, and what was cut off, does not."""
+    lines = [json.dumps(read(seq, __CURSOR=f"c{seq}")) for seq in (1, 2, 3)]
+    path = tmp_path / "journal.jsonl"
+    path.write_text("\n".join([*lines[:2], lines[2][:40], *lines, ""]), encoding="utf-8")
+    assert [entry["__CURSOR"] for entry in kept(path, since_ns=2 * 10**9)] == ["c2", "c3"]
+
+
+def test_following_is_of_our_units_only() -> None:
+    command = following(["keydb-server.service", "observer-writer.service"])
+    assert command[-2:] == ["--unit=keydb-server.service", "--unit=observer-writer.service"]
+    assert "--follow" in command
+    assert "--boot" in command
+
+
+def test_all_that_is_left_comes_in_one_file(tmp_path: Path) -> None:
+    host = fake_host(tmp_path)
+    host.journal.write_text(json.dumps(read(4, __CURSOR="c")) + "\n", encoding="utf-8")
+    host.samples.write_text("{}\n", encoding="utf-8")
+    told = collect(host, since_ns=0)
+    with tarfile.open(told["path"]) as archive:
+        assert archive.getnames() == [
+            "samples/node1.jsonl",
+            "services/node1.jsonl",
+            "reads/node1.jsonl",
+            "accounts/node1.json",
+        ]
+        accounts = archive.extractfile("accounts/node1.json")
+        assert accounts
+        assert json.load(accounts)["listeners"][0]["read"] == 1

@@ -10,7 +10,7 @@ from faults_fakes import FakeHost, fake_host
 from keydb_faults.host import CommandError
 from keydb_faults.kinds import KINDS
 from keydb_faults.kinds.cut import rules
-from keydb_faults.kinds.disk_full import fill, mount_point
+from keydb_faults.kinds.disk_full import fill, is_whole_and_sole, mount_point
 from keydb_faults.kinds.kind import NotPossibleError
 from keydb_faults.kinds.slow import way_back
 
@@ -140,6 +140,25 @@ def test_a_file_system_that_others_use_is_not_filled_even_when_asked_to(tmp_path
     with pytest.raises(NotPossibleError, match="that others use too"):
         inject(host, "disk_full")
     assert list(Path(host.data_dir).iterdir()) == []
+
+
+ROOT = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "is_the_datas_own"),
+    [
+        ((ROOT, "60 22 0:50 / /data rw - tmpfs tmpfs rw,size=65536k"), True),
+        ((ROOT, "60 22 254:16 / /data rw - ext4 /dev/vdb rw"), True),
+        # A directory of a container's host, a subvolume, another place where the same file system is, and none at all.
+        ((ROOT, "60 22 254:0 /var/lib/containers/storage/volumes/v/_data /data rw - ext4 /dev/vda rw"), False),
+        ((ROOT, "60 22 0:40 /@data /data rw - btrfs /dev/vdb rw"), False),
+        ((ROOT, "60 22 254:16 / /data rw - ext4 /dev/vdb rw", "61 22 254:16 / /mnt rw - ext4 /dev/vdb rw"), False),
+        ((ROOT,), False),
+    ],
+)
+def test_a_file_system_is_the_datas_own_only_as_a_whole(mounts: tuple[str, ...], is_the_datas_own: bool) -> None:
+    assert is_whole_and_sole("\n".join(mounts), Path("/data")) == is_the_datas_own
 
 
 @pytest.mark.parametrize(("free", "there"), [(100_000, 100_000), (100_000, 70_000), (1 << 40, 5000), (5000, 1 << 40)])

@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from keydb_faults.host import Host
-from keydb_faults.journal import Told, entries
+from keydb_faults.journal import Told, kept
 
 
-def collect(host: Host, since_ns: int, units: Iterable[str]) -> dict[str, Any]:
+def collect(host: Host, since_ns: int) -> dict[str, Any]:
     """Write it to ``collected.tar.gz``, readable by all, for there is no secret in it. Returns its path."""
     told = Told()
-    for entry in entries([host.service, *units], since_ns):
+    for entry in kept(host.journal, since_ns):
         told.add(entry)
     target = host.state / "collected.tar.gz"
     with tarfile.open(target, "w:gz", compresslevel=6) as archive:
@@ -39,4 +40,5 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
     entry.mode = 0o644
+    entry.mtime = int(time.time())
     archive.addfile(entry, io.BytesIO(content))

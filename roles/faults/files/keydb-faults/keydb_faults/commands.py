@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from keydb_faults.armed import undo
 from keydb_faults.collecting import collect
 from keydb_faults.doing import await_whole, do
 from keydb_faults.ending import end, forget
 from keydb_faults.host import Host
+from keydb_faults.journal import following
 from keydb_faults.kinds import KINDS
 from keydb_faults.kinds.kind import Part
 
@@ -18,6 +20,11 @@ from keydb_faults.kinds.kind import Part
 def _check(host: Host, _given: Mapping[str, Any]) -> dict[str, Any]:
     """Why this host cannot have which kinds; those that it can have are not there."""
     return {"not_possible": {name: why for name, kind in KINDS.items() if (why := kind.why_not(host))}}
+
+
+def _follow(host: Host, _given: Mapping[str, Any]) -> NoReturn:
+    command = following([host.service, *host.observers])
+    os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
 
 
 def _do(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +38,8 @@ COMMANDS: dict[str, Callable[[Host, Mapping[str, Any]], dict[str, Any]]] = {
     "await": lambda host, given: await_whole(host, given["within_s"]),
     "boot": lambda host, _: host.boot(),
     "undo": lambda host, _: {"problems": undo(host, KINDS)},
-    "collect": lambda host, given: collect(host, given["since_ns"], given["units"]),
+    "collect": lambda host, given: collect(host, given["since_ns"]),
+    "follow": _follow,
     "forget": lambda host, _: forget(host),
     "end": lambda host, given: end(host, KINDS, forgets=given.get("forgets", True)),
 }

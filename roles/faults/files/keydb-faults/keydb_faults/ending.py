@@ -40,7 +40,7 @@ def end(host: Host, kinds: Mapping[str, Kind], *, forgets: bool) -> dict[str, An
     fault that could not be undone everything but the storm stays, for the timer to try again.
     """
     problems = undo(host, kinds)
-    host.tried("systemctl", "disable", "--now", host.storm_unit)
+    host.tried("systemctl", "disable", "--now", host.storm_unit, host.journal_unit)
     if problems:
         return {"problems": problems}
     if forgets:
@@ -53,13 +53,11 @@ def end(host: Host, kinds: Mapping[str, Kind], *, forgets: bool) -> dict[str, An
     for unit in changed:
         (UNITS / f"{unit}.d" / DROP_IN).unlink()
         _remove_if_empty(UNITS / f"{unit}.d")
-    (UNITS / host.storm_unit).unlink(missing_ok=True)
-    shutil.rmtree(host.storm_dir, ignore_errors=True)
-    # Where a unit with a user of the moment has its state, the path is a link.
-    link = Path(host.storm_dir)
-    if link.is_symlink():
-        shutil.rmtree(link.resolve(), ignore_errors=True)
-        link.unlink()
+    for unit in (host.storm_unit, host.journal_unit):
+        (UNITS / unit).unlink(missing_ok=True)
+    # A unit with a user of the moment has its state elsewhere, and a link here.
+    shutil.rmtree(Path(host.storm_dir).resolve(), ignore_errors=True)
+    Path(host.storm_dir).unlink(missing_ok=True)
     host.tried("systemctl", "daemon-reload")
     if changed:
         host.tried("systemctl", "restart", *changed)

@@ -34,7 +34,7 @@ class CommandError(Exception):
 class Host:
     """``is_restarted_from_outside``: after a reboot it is the controller that switches it on.
 
-    ``state`` is a directory that outlives a reboot. ``observers`` are units whose settings the run has changed.
+    ``state`` is a directory that outlives a reboot. ``observers`` are the units of this host's observers.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Host:
     password_file: str
     storm_dir: str
     storm_unit: str
+    journal_unit: str
     observers: Sequence[str] = ()
     is_restarted_from_outside: bool = False
     state: Path = STATE
@@ -61,6 +62,11 @@ class Host:
     def samples(self) -> Path:
         """What the storm writes down of this host's node, five times a second."""
         return Path(self.storm_dir) / "samples.jsonl"
+
+    @property
+    def journal(self) -> Path:
+        """What the journal said of our units, kept where it outlives a reboot."""
+        return self.state / "journal.jsonl"
 
     @property
     def expired_certificate(self) -> Path:

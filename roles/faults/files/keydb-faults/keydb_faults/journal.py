@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 _FIELDS = (
@@ -28,13 +28,28 @@ _WROTE = re.compile(r"\S+ wrote \S+: timestamp ")
 Entry = Mapping[str, Any]
 
 
-def entries(units: Iterable[str], since_ns: int) -> Iterator[Entry]:
-    """The journal of these units, and the service manager's about them, since then (Unix time), as it is read."""
-    command = ["journalctl", "--quiet", "--output=json", "--no-pager", f"--since=@{since_ns // 10**9}"]
-    command += [f"--output-fields={','.join(_FIELDS)}", *(f"--unit={unit}" for unit in units)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as journalctl:
-        for line in journalctl.stdout or ():
-            yield json.loads(line)
+def following(units: Iterable[str]) -> list[str]:
+    """The command that prints the journal of these units since the boot, and the service manager's about them, for ever.
+
+    A journal may be kept in memory only, and gone after a reboot. Its end is what a reboot is about.
+    """
+    command = ["journalctl", "--quiet", "--boot", "--follow", "--no-tail", "--output=json"]
+    return [*command, f"--output-fields={','.join(_FIELDS)}", *(f"--unit={unit}" for unit in units)]
+
+
+def kept(path: Path, since_ns: int) -> Iterator[Entry]:
+    """What was printed into a file since then (Unix time), each entry once; a line that was cut off is not there."""
+    seen = set()
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry["__CURSOR"] not in seen and int(entry["__REALTIME_TIMESTAMP"]) * 1000 >= since_ns:
+                # Whoever is started again begins with the boot again.
+                seen.add(entry["__CURSOR"])
+                yield entry
 
 
 @dataclass

@@ -11,6 +11,7 @@ from keydb_faults.kinds.kind import Given, Kind, NotPossibleError
 
 _FILE = ".keydb-faults-full"
 _BLOCK = 4096
+_OTHERS = (Path("/"), Path("/var"), Path("/var/lib"), Path("/srv"), Path("/home"))
 
 
 def mount_point(path: Path) -> Path:
@@ -18,6 +19,19 @@ def mount_point(path: Path) -> Path:
     while not path.is_mount():
         path = path.parent
     return path
+
+
+def is_whole_and_sole(mounts: str, point: Path) -> bool:
+    """Whether all of a file system, and not a directory of one, is mounted here, and nowhere else.
+
+    ``mounts`` is what /proc/self/mountinfo says. What a container is given of its host's disk is a directory of it.
+    """
+    rows = [line.split() for line in mounts.splitlines()]
+    here = [row for row in rows if row[4] == str(point)]
+    if not here:
+        return False
+    device, root = here[-1][2:4]
+    return root == "/" and [row[4] for row in rows if row[2] == device] == [str(point)]
 
 
 def fill(free: int, allocate: Callable[[int, int], None]) -> int:
@@ -49,7 +63,8 @@ class DiskFull(Kind):
         if not data.is_dir():
             return f"{data} is not there"
         mount = mount_point(data)
-        if mount not in (data, data.parent) or mount == Path("/var/lib"):
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8")
+        if mount not in (data, data.parent) or mount in _OTHERS or not is_whole_and_sole(mounts, mount):
             return f"the data is on the file system of {mount}, that others use too"
         free = os.statvfs(data)
         if host.run("stat", "--file-system", "--format=%T", str(data)).strip() == "tmpfs" and (
