@@ -29,9 +29,9 @@ Entry = Mapping[str, Any]
 
 
 def following(units: Iterable[str]) -> list[str]:
-    """The command that prints the journal of these units since the boot, and the service manager's about them, for ever.
+    """The command that prints the journal of these units since the boot, and the service manager's about them.
 
-    A journal may be kept in memory only, and gone after a reboot. Its end is what a reboot is about.
+    It goes on for ever. A journal may be kept in memory only and be gone after a reboot, whose beginning it tells.
     """
     command = ["journalctl", "--quiet", "--boot", "--follow", "--no-tail", "--output=json"]
     return [*command, f"--output-fields={','.join(_FIELDS)}", *(f"--unit={unit}" for unit in units)]
