@@ -1,7 +1,7 @@
 """What is in force on this host, and undoing it.
 
 What is about to be done is written down and a timer is started before anything is touched. The timer undoes it should
-nobody else, and starts anew at boot, so that neither a killed controller nor a reboot leaves anything behind.
+nobody else, and so does every boot, so that neither a killed controller nor a reboot leaves anything behind.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ def end(host: Host, kinds: Mapping[str, Kind], *, forgets: bool) -> dict[str, An
     host.tried("systemctl", "daemon-reload")
     if changed:
         host.tried("systemctl", "restart", *changed)
+    host.tried("systemctl", "disable", f"{UNDO}.service")
     host.tried("systemctl", "disable", "--now", f"{UNDO}.timer", f"{END}.timer")
     for unit in (UNDO, END):
         for suffix in ("timer", "service"):
