@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from faults_fakes import FakeHost, fake_host
 from keydb_faults.armed import InForce, arm, in_force, undo
-from keydb_faults.doing import await_whole, do, last_sample
+from keydb_faults.doing import await_observers, await_whole, do, last_sample
 from keydb_faults.ending import end
 from keydb_faults.host import CommandError, Host
 from keydb_faults.kinds.kind import Given, Kind, NotPossibleError, Part
@@ -171,3 +171,29 @@ def test_of_samples_the_last_whole_line_counts(host: FakeHost) -> None:
     found = last_sample(host)
     assert found
     assert found["at_ns"] == 2
+
+
+@pytest.mark.parametrize(
+    ("message", "run", "lacking"),
+    [
+        ("listener-sync read shared_key: writer timestamp 1.5 seq 7, Time", "now", []),
+        (
+            "listener-sync found on subscribing shared_key: writer timestamp 1.5",
+            "now",
+            ["observer-listener-sync.service"],
+        ),
+        (
+            "listener-sync read shared_key: writer timestamp 1.5 seq 7, Time",
+            "before",
+            ["observer-listener-sync.service"],
+        ),
+    ],
+)
+def test_an_observer_is_there_once_its_present_run_was_told_of_a_write(
+    tmp_path: Path, message: str, run: str, lacking: list[str]
+) -> None:
+    observers = ["observer-listener-sync.service"]
+    host = fake_host(tmp_path, observers=observers, answers={"systemctl show --property=InvocationID": "now\n"})
+    entry = {"__CURSOR": "c", "__REALTIME_TIMESTAMP": "1", "MESSAGE": message, "_SYSTEMD_INVOCATION_ID": run}
+    host.journal.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    assert await_observers(host, within_s=0) == {"lacking": lacking}

@@ -196,7 +196,10 @@ def test_a_host_that_comes_back_from_a_reboot_is_another_start_of_it() -> None:
     (line,) = trial.lines
     (host,) = line["hosts"]
     mine = [note for note in trial.notes if note.startswith(host) and not note.endswith("answered")]
-    assert [note.split()[1] for note in mine] == ["check", "await", "boot", "do", "reset", "boot", "await"]
+    assert [note.split()[1] for note in mine] == [
+        *("check", "await", "await_observers"),
+        *("boot", "do", "reset", "boot", "await"),
+    ]
     assert line["undone_ns"] > line["begun_ns"]
     assert line["expected_down"] == [host]
 

@@ -20,6 +20,7 @@ _RETRY_S = 1.0
 _PAUSE_S = 0.1
 # An old board checks its file system.
 _BOOT_WITHIN_S = 300.0
+_OBSERVERS_WITHIN_S = 30.0
 _ROUNDS_IN_VAIN = 10
 _REBOOT = "reboot"
 
@@ -82,6 +83,12 @@ class Leader:
         if lacking:
             raise GivenUpError(f"before the first fault, not all links are up: {', '.join(lacking)}")
         self._impossible = {host: answer.get("not_possible", {}) for host, answer in told.items()}
+        observers = self._ask(self.remotes, "await_observers", {"within_s": _OBSERVERS_WITHIN_S}, _GRACE_S)
+        for host, answer in observers.items():
+            if answer.get("lacking"):
+                self.say(f"{host}: nothing was heard of {', '.join(answer['lacking'])}")
+        # What came before is none of this run's.
+        self.begun_ns = self.last_undone_ns = time.time_ns()
         in_vain = 0
         for fault in faults(self.settings.seed, self.kinds, self.cluster):
             if sum(self.done.values()) >= self.settings.count:

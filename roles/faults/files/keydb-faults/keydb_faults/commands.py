@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from keydb_faults.armed import undo
 from keydb_faults.collecting import collect
-from keydb_faults.doing import await_whole, do
+from keydb_faults.doing import await_observers, await_whole, do
 from keydb_faults.ending import end, forget
 from keydb_faults.host import Host
 from keydb_faults.journal import following
@@ -36,6 +36,7 @@ COMMANDS: dict[str, Callable[[Host, Mapping[str, Any]], dict[str, Any]]] = {
     "check": _check,
     "do": _do,
     "await": lambda host, given: await_whole(host, given["within_s"]),
+    "await_observers": lambda host, given: await_observers(host, given["within_s"]),
     "boot": lambda host, _: host.boot(),
     "undo": lambda host, _: {"problems": undo(host, KINDS)},
     "collect": lambda host, given: collect(host, given["since_ns"]),

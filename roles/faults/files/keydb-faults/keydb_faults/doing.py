@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 
 from keydb_faults.armed import END, InForce, arm, locked, undo
 from keydb_faults.host import CommandError, Host
+from keydb_faults.journal import kept, says_what_it_is_for
 from keydb_faults.kinds.kind import Kind, NotPossibleError, Part
 
 DONE = "done"
 _LOOK_S = 0.2
+_LOOK_AT_JOURNAL_S = 1.0
 _WHOLE_SAMPLES = 3
 _TAIL = 4096
 
@@ -83,6 +85,21 @@ def await_whole(host: Host, within_s: float) -> dict[str, Any]:
         if in_a_row >= _WHOLE_SAMPLES or waited_s >= within_s:
             return {"whole": in_a_row >= _WHOLE_SAMPLES, "waited_s": waited_s, "last": last}
         time.sleep(_LOOK_S)
+
+
+def await_observers(host: Host, within_s: float) -> dict[str, Any]:
+    """Wait until each observer of this host, as it runs now, has done what it is for. Returns those ``lacking``.
+
+    What a listener finds when it begins may be of a writer of before.
+    """
+    runs = {host.property(unit, "InvocationID"): unit for unit in host.observers}
+    deadline = time.monotonic() + within_s
+    while True:
+        at_work = {entry.get("_SYSTEMD_INVOCATION_ID") for entry in kept(host.journal, 0) if says_what_it_is_for(entry)}
+        lacking = sorted(unit for run, unit in runs.items() if run not in at_work)
+        if not lacking or time.monotonic() > deadline:
+            return {"lacking": lacking}
+        time.sleep(_LOOK_AT_JOURNAL_S)
 
 
 def last_sample(host: Host) -> dict[str, Any] | None:

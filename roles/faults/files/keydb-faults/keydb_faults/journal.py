@@ -22,6 +22,7 @@ _WHAT = {
     "d9b373ed55a64feb8242e02dbe79a49c": "failed",
 }
 _READ = re.compile(r"\S+ (read \S+: writer timestamp|found on subscribing) ")
+_TOLD = re.compile(r"\S+ read \S+: writer timestamp ")
 _NOT_READ = re.compile(r"\S+ (missed|superseded) \d+ of ")
 _WROTE = re.compile(r"\S+ wrote \S+: timestamp ")
 
@@ -50,6 +51,12 @@ def kept(path: Path, since_ns: int) -> Iterator[Entry]:
                 # Whoever is started again begins with the boot again.
                 seen.add(entry["__CURSOR"])
                 yield entry
+
+
+def says_what_it_is_for(entry: Entry) -> bool:
+    """Whether this is a line of a listener that was told of a write, or of a writer that made one."""
+    message = str(entry.get("MESSAGE", ""))
+    return bool(_WROTE.match(message) or _TOLD.match(message))
 
 
 @dataclass
