@@ -45,6 +45,8 @@ def main() -> None:
         ssl_keyfile=f"{given['tls_dir']}/client.key",
         socket_timeout=10,
         protocol=2,
+        # No introduction: it would be refused, and noted.
+        driver_info=None,
     )
     replication = client.info("replication")
     if replication["role"] == "slave" and replication.get("slave_read_only"):
