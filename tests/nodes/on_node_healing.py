@@ -93,6 +93,20 @@ def describe() -> dict[str, Any]:
     return described
 
 
+def wait_for_lines(cursor: str, pattern: str, wait: float) -> list[dict[str, Any]]:
+    """What healing has said since then, as of when a line matches, or as it is after ``wait`` seconds.
+
+    By its name: the journal does not know the unit of a process that ends before it has looked.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        said = run("journalctl", "--quiet", "--output=json", f"--identifier={UNIT}", f"--after-cursor={cursor}")
+        entries = [json.loads(line) for line in said.splitlines()]
+        if any(re.search(pattern, entry["MESSAGE"]) for entry in entries) or time.monotonic() > deadline:
+            return entries
+        time.sleep(0.5)
+
+
 def undo_files() -> list[dict[str, Any]]:
     """Of each file that undoes a repair: its path, its mode, and the first of its lines."""
     return [

@@ -85,11 +85,10 @@ def test_what_was_written_on_both_sides_of_a_cut_is_made_equal_and_told(
     assert len(set(found.values())) == 1, found
     assert set(found.values()) <= set(differing.values())
 
-    said = healing.ask(
-        on_node_services.wait_for_lines, unit="keydb-healing", pattern="^healing: ", lines=1, wait=30, cursor=cursor
-    )
+    said = healing.ask(on_node_healing.wait_for_lines, cursor=cursor, pattern="^healing: ", wait=30)
     # Of the service manager's own, that it starts and ends each time, there is nothing.
-    assert [entry["MESSAGE"] for entry in said if not entry["MESSAGE"].startswith("healing")] == []
+    of_unit = healing.ask(on_node_services.journal_of, unit="keydb-healing", cursor=cursor)
+    assert [entry["MESSAGE"] for entry in of_unit if not entry["MESSAGE"].startswith("healing")] == []
     repairs = [entry for entry in said if entry["MESSAGE"].startswith("healing: ")]
     line = re.fullmatch(
         r"healing: \d+ keys? repaired \(.*value \d+.*\); undo file: (?P<file>/\S+\.jsonl).*", repairs[0]["MESSAGE"]
