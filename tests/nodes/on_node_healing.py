@@ -63,18 +63,6 @@ def values(addresses: dict[str, str], port: int, password: str, key: str) -> dic
     return {name: client(address, port, password).get(key) for name, address in addresses.items()}
 
 
-def wait_for_values(
-    addresses: dict[str, str], port: int, password: str, key: str, different: bool, wait: float
-) -> dict[str, Any]:
-    """What each node has under a key once they are equal, or are different, or ``wait`` seconds are over."""
-    deadline = time.monotonic() + wait
-    while True:
-        found = values(addresses, port, password, key)
-        if (len(set(found.values())) > 1) == different or time.monotonic() > deadline:
-            return found
-        time.sleep(0.5)
-
-
 def delete(address: str, port: int, password: str, key: str) -> None:
     """By its expiry: the user load may delete nothing."""
     client(address, port, password).set(key, "", px=1)
@@ -94,17 +82,22 @@ def describe() -> dict[str, Any]:
 
 
 def wait_for_lines(cursor: str, pattern: str, wait: float) -> list[dict[str, Any]]:
-    """What healing has said since then, as of when a line matches, or as it is after ``wait`` seconds.
+    """What was said since then by healing, or of its unit, as of when a line matches, or after ``wait`` seconds.
 
-    By its name: the journal does not know the unit of a process that ends before it has looked.
+    Picked out here: behind a cursor that its own filter leaves out, journalctl passes over the first line as well.
     """
     deadline = time.monotonic() + wait
     while True:
-        said = run("journalctl", "--quiet", "--output=json", f"--identifier={UNIT}", f"--after-cursor={cursor}")
-        entries = [json.loads(line) for line in said.splitlines()]
+        said = run("journalctl", "--quiet", "--output=json", f"--after-cursor={cursor}")
+        entries = [entry for entry in map(json.loads, said.splitlines()) if _is_healings(entry)]
         if any(re.search(pattern, entry["MESSAGE"]) for entry in entries) or time.monotonic() > deadline:
             return entries
         time.sleep(0.5)
+
+
+def _is_healings(entry: dict[str, Any]) -> bool:
+    unit = f"{UNIT}.service"
+    return entry.get("SYSLOG_IDENTIFIER") == UNIT or unit in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT"))
 
 
 def undo_files() -> list[dict[str, Any]]:
