@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -191,3 +192,16 @@ def run_program(*arguments: str, environment: dict[str, str] | None = None) -> s
 StartServer = Callable[..., Server]
 StartProgram = Callable[..., Program]
 Observe = Callable[..., Observer]
+
+
+@contextmanager
+def meanwhile(act: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Lets something happen in a thread of its own, which is told when it is over."""
+    over = threading.Event()
+    thread = threading.Thread(target=act, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

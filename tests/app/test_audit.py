@@ -6,13 +6,12 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
-from app_harness import Server, StartServer, free_port, run_program
+from app_harness import Server, StartServer, free_port, meanwhile, run_program
 from hypothesis import given
 from hypothesis import strategies as st
 from keydb_observer.audit import AuditResult, difference_between, is_still, run_audit
@@ -51,18 +50,6 @@ def compare(servers: list[Server], audit: AuditSettings = QUICK) -> AuditResult:
     nodes = [f"node{place + 1}={server.address}" for place, server in enumerate(servers)]
     settings, _ = resolve_audit({"node": nodes, "name": "test"}, {})
     return asyncio.run(run_audit(audit, settings))
-
-
-@contextmanager
-def meanwhile(act: Callable[[threading.Event], None]) -> Iterator[None]:
-    over = threading.Event()
-    thread = threading.Thread(target=act, args=(over,))
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @each_type

@@ -8,12 +8,11 @@ import random
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
-from app_harness import ENGINES, Server, StartServer, eventually, run_program
+from app_harness import ENGINES, Server, StartServer, eventually, meanwhile, run_program
 from keydb_observer.audit import AuditResult, run_audit
 from keydb_observer.audit_nodes import Nodes, connected
 from keydb_observer.audit_repair_result import RepairResult
@@ -100,18 +99,6 @@ def mesh(start_server: StartServer) -> list[Server]:
 
 def links_up(server: Server) -> int:
     return NodeFacts.from_info(server.admin().info(), 3).links_up
-
-
-@contextmanager
-def meanwhile(act: Callable[[threading.Event], None]) -> Iterator[None]:
-    over = threading.Event()
-    thread = threading.Thread(target=act, args=(over,))
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def make_different(servers: Sequence[Server], write: Callable[..., None]) -> None:
