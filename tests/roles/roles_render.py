@@ -72,6 +72,7 @@ def _play(build: dict[str, Any]) -> list[dict[str, Any]]:
     files["observer.toml"] = _lookup("observers", "observer.toml")
     for unit in ("keydb-healing.service", "keydb-healing.timer"):
         files[unit] = _lookup("healing", unit)
+    files["join.json"] = "(_keydb_join_content | to_nice_json)"
     each = ", ".join(f"'{name}': {lookup}" for name, lookup in files.items())
     return [
         {

@@ -124,6 +124,7 @@ class Servers:
     engine: str
     program: str
     directory: Path
+    overrides: dict[str, Any] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     rendered: dict[str, Rendered] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
@@ -157,28 +158,32 @@ class Servers:
             {name: {"cluster_network_address": address} for name, address in ADDRESSES.items()},
             extra={
                 "_keydb_config_dir": f"{here}/etc",
+                "_keydb_runtime_dir": f"{here}/run",
                 "keydb_data_dir": f"{here}/data",
                 "keydb_maxclients": 200,
                 "keydb_maxmemory_mb": 128,
                 "keydb_notify_events_extra": "xE$",
                 # Without a delay for further replicas that might come.
                 "keydb_extra_config": {"hz": 20, "repl-diskless-sync-delay": [0]},
+                **self.overrides,
             },
         )
         passwords = (self.directory / ".secrets" / "passwords").iterdir()
         self.passwords = {path.name: path.read_text("utf-8").strip() for path in passwords}
         make_certificates({address: self.directory / name / "etc" / "tls" for name, address in ADDRESSES.items()})
         for name, rendered in self.rendered.items():
-            for file in ("keydb.conf", "replication-auth.conf", "users.acl"):
+            for file in ("keydb.conf", "replication-auth.conf", "users.acl", "join.json"):
                 (self.config(name).with_name(file)).write_text(rendered.files[file], "utf-8")
             (self.directory / name / "data" / self.engine).mkdir(parents=True)
+            (self.directory / name / "run").mkdir()
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, config: Path | None = None) -> None:
+        """Start one node; ``config`` in place of what the template became."""
         # Without the manager's socket it has nobody to tell that it is ready; that is no error.
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         with (self.directory / name / "log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [self.program, str(self.config(name))],
+                [self.program, str(config or self.config(name))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

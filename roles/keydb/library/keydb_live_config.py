@@ -96,8 +96,8 @@ def canonical(name: str, values: list[str]) -> Any:
         }
     if name in ("save", "bind"):
         return " ".join(values).split()
-    if name == "dir":
-        # The server answers with where it is, whatever links it went by.
+    if name in ("dir", "aclfile"):
+        # Whatever links it went by.
         return str(Path(values[-1]).resolve())
     return size(values[-1].strip())
 

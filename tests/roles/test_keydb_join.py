@@ -1,0 +1,76 @@
+"""A node that comes back takes everything from its peers: nothing deleted returns, nothing confirmed is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from roles_joining import Found, Load, Mesh, break_it
+from roles_render import NODES
+from roles_servers import eventually, has_keydb, program_of
+
+pytestmark = pytest.mark.skipif(not has_keydb(), reason="no archive of KeyDB")
+
+FAULTS = int(os.environ.get("SOAK_FAULTS", "6"))
+MakeMesh = Callable[..., Mesh]
+
+
+@pytest.fixture
+def make_mesh(tmp_path: Path) -> Iterator[MakeMesh]:
+    meshes: list[Mesh] = []
+
+    def make(*, joins: bool = True, **overrides: object) -> Mesh:
+        directory = tmp_path / f"mesh{len(meshes)}"
+        directory.mkdir()
+        mesh = Mesh("keydb", program_of("keydb", tmp_path), directory, overrides=overrides, joins=joins)
+        meshes.append(mesh)
+        mesh.render()
+        mesh.bring_all_up()
+        return mesh
+
+    yield make
+    for mesh in meshes:
+        for name in list(mesh.processes):
+            mesh.kill(name)
+
+
+def deleted_meanwhile(mesh: Mesh, end: Callable[[str], None]) -> None:
+    """A key of node3's is deleted by node1, and node3 goes away and comes back."""
+    mesh.client("node3").set("storm:k", "1")
+    eventually(lambda: mesh.client("node1").get("storm:k"), "the write is everywhere")
+    mesh.client("node1").delete("storm:k")
+    eventually(lambda: mesh.client("node3").get("storm:k") is None, "the deletion is everywhere")
+    end("node3")
+    mesh.bring_up("node3")
+    mesh.wait_until_ready()
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_what_was_deleted_stays_deleted(make_mesh: MakeMesh, how: str) -> None:
+    mesh = make_mesh()
+
+    deleted_meanwhile(mesh, getattr(mesh, how))
+
+    assert [mesh.client(name).get("storm:k") for name in NODES] == [None] * 3
+
+
+def test_without_it_the_append_only_file_brings_the_deleted_back(make_mesh: MakeMesh) -> None:
+    """Upstream's reports 227 and 312: the file has none of the changes that came from other nodes."""
+    mesh = make_mesh(joins=False)
+
+    deleted_meanwhile(mesh, mesh.kill)
+
+    eventually(lambda: [mesh.client(name).get("storm:k") for name in NODES] == ["1"] * 3, "the deleted key is back")
+
+
+def test_nothing_confirmed_is_lost_and_nothing_deleted_returns(make_mesh: MakeMesh) -> None:
+    mesh = make_mesh()
+
+    with Load(mesh) as load:
+        break_it(mesh, load, FAULTS, seed=FAULTS)
+
+    print(f"{FAULTS} faults, {load.confirmed} confirmed writes, {len(load.durable)} keys")
+    assert load.confirmed > 100 * FAULTS
+    assert Found.of(mesh, load.durable) == Found(*[frozenset[str]()] * 4)
