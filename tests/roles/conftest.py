@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ sys.path[:0] = [
     str(_HERE),
     str(_REPOSITORY / "roles" / "keydb" / "library"),
     str(_REPOSITORY / "roles" / "keydb" / "module_utils"),
+    str(_REPOSITORY / "roles" / "keydb" / "files" / "keydb-join"),
     str(_REPOSITORY / "roles" / "preflight" / "plugin_utils"),
     str(_REPOSITORY / "playbooks" / "filter_plugins"),
     str(_REPOSITORY / "app" / "src"),
@@ -23,7 +25,29 @@ import keydb_node  # noqa: E402 - it follows the path
 # Under this name the role's modules import it.
 sys.modules["ansible.module_utils.keydb_node"] = keydb_node
 
+from roles_joining import MakeMesh, Mesh  # noqa: E402
 from roles_render import Rendered, render  # noqa: E402
+from roles_servers import program_of  # noqa: E402
+
+
+@pytest.fixture
+def make_mesh(tmp_path: Path) -> Iterator[MakeMesh]:
+    """All servers are killed at the end."""
+    meshes: list[Mesh] = []
+
+    def make(*, joins: bool = True, **overrides: object) -> Mesh:
+        directory = tmp_path / f"mesh{len(meshes)}"
+        directory.mkdir()
+        mesh = Mesh("keydb", program_of("keydb", tmp_path), directory, overrides=overrides, joins=joins)
+        meshes.append(mesh)
+        mesh.render()
+        mesh.bring_all_up()
+        return mesh
+
+    yield make
+    for mesh in meshes:
+        for name in list(mesh.processes):
+            mesh.kill(name)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import keydb_node
 import redis
@@ -78,6 +78,10 @@ class Mesh(Servers):
         )
         assert done.returncode == 0, f"{command} on {name}: {done.stderr}\n{self.log(name)}"
         self.said[name] = self.said.get(name, "") + done.stderr
+
+
+MakeMesh = Callable[..., Mesh]
+"""Makes a mesh that serves. ``joins`` as for Mesh; all else overrides variables of the role."""
 
 
 class Load:
@@ -171,8 +175,3 @@ def break_it(mesh: Mesh, load: Load, faults: int, seed: int) -> None:
         mesh.wait_until_ready()
         load.open[name].set()
         time.sleep(choice.uniform(0.5, 1.5))
-
-
-def log_lines(directory: Path, words: str) -> int:
-    """How often the servers' logs have these words."""
-    return sum((directory / name / "log").read_text("utf-8", errors="replace").count(words) for name in NODES)

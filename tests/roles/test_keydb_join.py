@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from roles_joining import Found, Load, Mesh, break_it
+from roles_joining import Found, Load, MakeMesh, Mesh, break_it
 from roles_render import NODES
-from roles_servers import eventually, has_keydb, program_of
+from roles_servers import eventually, has_keydb
 
 pytestmark = pytest.mark.skipif(not has_keydb(), reason="no archive of KeyDB")
 
 FAULTS = int(os.environ.get("SOAK_FAULTS", "6"))
-MakeMesh = Callable[..., Mesh]
-
-
-@pytest.fixture
-def make_mesh(tmp_path: Path) -> Iterator[MakeMesh]:
-    meshes: list[Mesh] = []
-
-    def make(*, joins: bool = True, **overrides: object) -> Mesh:
-        directory = tmp_path / f"mesh{len(meshes)}"
-        directory.mkdir()
-        mesh = Mesh("keydb", program_of("keydb", tmp_path), directory, overrides=overrides, joins=joins)
-        meshes.append(mesh)
-        mesh.render()
-        mesh.bring_all_up()
-        return mesh
-
-    yield make
-    for mesh in meshes:
-        for name in list(mesh.processes):
-            mesh.kill(name)
 
 
 def deleted_meanwhile(mesh: Mesh, end: Callable[[str], None]) -> None:
@@ -65,8 +44,10 @@ def test_without_it_the_append_only_file_brings_the_deleted_back(make_mesh: Make
     eventually(lambda: [mesh.client(name).get("storm:k") for name in NODES] == ["1"] * 3, "the deleted key is back")
 
 
-def test_nothing_confirmed_is_lost_and_nothing_deleted_returns(make_mesh: MakeMesh) -> None:
-    mesh = make_mesh()
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nothing_confirmed_is_lost_and_nothing_deleted_returns(make_mesh: MakeMesh, threads: int) -> None:
+    """Nor does a bystander die (upstream's reports 849 and 479): the mesh is never ready again then."""
+    mesh = make_mesh(keydb_server_threads=threads)
 
     with Load(mesh) as load:
         break_it(mesh, load, FAULTS, seed=FAULTS)
