@@ -244,7 +244,7 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     users = {line.split()[1]: line.split()[2:] for line in lines[1:] if line}
     assert set(users) == {
         *("replication", "writer", "listener_sync", "listener_async", "load", "storm", "health", "operator", "verify"),
-        *("audit", "repair"),
+        *("audit", "repair", "exporter"),
     }
     specs = yaml.safe_load((ROLES / "keydb" / "meta" / "argument_specs.yml").read_text("utf-8"))
     assert set(specs["argument_specs"]["main"]["options"]["keydb_passwords"]["options"]) == set(users)
@@ -269,7 +269,8 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     ]
     assert not {"+set", "+del", "+subscribe"} & set(users["health"])
     assert not [rule for rule in users["operator"] if rule in ("+set", "+config|set", "+debug", "+shutdown", "+acl")]
-    assert [rule for rule in users["replication"] if rule[0] in "~&"] == []
+    for name in ("replication", "exporter"):
+        assert [rule for rule in users[name] if rule[0] in "~&"] == []
     for name in ("audit", "repair"):
         assert [rule for rule in users[name] if rule[0] in "~&"] == ["~*"]
     writing = {"+restore", "+keydb.mvccrestore", "+hset", "+sadd", "+zadd", "+pexpire", "+persist", "+del"}

@@ -1,0 +1,156 @@
+"""Debian's exporters beside real engines, as the role's units run them: links, lag and engines that are really gone.
+
+Redis always; KeyDB where an archive or KEYDB_SERVER says where it is.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keydb_node_facts
+import pytest
+from host_reader import HostReader
+from monitoring_alerts import Scrape, assert_firing
+from monitoring_real import Unit, eventually, fetch, free_port, scraped
+from monitoring_render import Rendered, render
+from prometheus_client.parser import text_string_to_metric_families
+from roles_servers import ADDRESSES, Servers, has_keydb, program_of
+
+LAG_S = 2
+
+
+@dataclass
+class Cluster:
+    """Three real servers, and real exporters on the second node, which replicates from the first one."""
+
+    servers: Servers
+    rendered: dict[str, Rendered]
+    engine_exporter: Unit
+    node_exporter: Unit
+    rules: Path
+    ports: dict[str, int]
+
+    @property
+    def tls(self) -> Path:
+        return self.servers.directory / "node2" / "etc" / "tls"
+
+    def url(self, job: str) -> str:
+        return f"https://{ADDRESSES['node2']}:{self.ports[job]}/metrics"
+
+    def scrape(self, job: str = "engine") -> Scrape:
+        return scraped(self.url(job), job, "node2", self.tls)
+
+    def assert_firing(self, scrape: Scrape, seconds: int, *expected: str) -> None:
+        """These alerts of the second node, when for so long every scrape is like this one."""
+        peers = {address: name for name, address in ADDRESSES.items()}
+        assert_firing(self.rules, [(seconds, [scrape])], [(alert, "node2") for alert in expected], peers)
+
+    def values(self, name: str) -> dict[str, float]:
+        """Of a metric of the exporter: address of the other end to value."""
+        families = text_string_to_metric_families(self.scrape().text)
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return {each.labels.get("master_host", each.labels.get("slave_ip", "")): each.value for each in samples}
+
+
+@pytest.fixture(scope="module", params=["redis", *(["keydb"] if has_keydb() else [])])
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    directory = tmp_path_factory.mktemp(request.param)
+    servers = Servers(request.param, program_of(request.param, directory), directory)
+    servers.render()
+    ports = {job: free_port(ADDRESSES["node2"]) for job in ("node", "engine")}
+    variables = {
+        "keydb_engine": request.param,
+        "keydb_port": servers.port,
+        "keydb_passwords": {"exporter": servers.passwords["exporter"]},
+        "cluster_network_cidr": "127.71.0.0/24",
+        "monitoring_engine_exporter_port": ports["engine"],
+        "monitoring_node_exporter_port": ports["node"],
+        "monitoring_alert_lag_seconds": LAG_S,
+    }
+    (directory / "monitoring").mkdir()
+    rendered = render(directory / "monitoring", ADDRESSES, variables)
+    rules = directory / "rules.yml"
+    rules.write_text(rendered["node3"].text("rules.yml"), "utf-8")
+    tls = directory / "node2" / "etc" / "tls"
+    units = [
+        Unit(name, "node2", rendered["node2"], directory / name, tls)
+        for name in ("keydb-engine-exporter", "keydb-node-exporter")
+    ]
+    try:
+        for name in ADDRESSES:
+            servers.start(name)
+        servers.wait_until_ready()
+        for unit in units:
+            unit.start()
+        yield Cluster(servers, rendered, *units, rules, ports)
+    finally:
+        for unit in units:
+            unit.stop()
+        for name in list(servers.processes):
+            servers.processes[name].send_signal(signal.SIGCONT)
+            servers.kill(name)
+
+
+def test_the_exporter_tells_of_every_link_and_is_refused_nothing(cluster: Cluster) -> None:
+    sources = {ADDRESSES[name] for name in cluster.servers.sources("node2")}
+    assert cluster.values("redis_master_link_up") == dict.fromkeys(sources, 1)
+    assert cluster.values("redis_up") == {"": 1}
+    cluster.assert_firing(cluster.scrape(), 60)
+    log = cluster.engine_exporter.log()
+    assert "NOPERM" not in log
+    assert cluster.servers.passwords["exporter"] not in log
+    command = Path("/proc", str(cluster.engine_exporter.process.pid)) if cluster.engine_exporter.process else Path()
+    for file in ("cmdline", "environ"):
+        assert cluster.servers.passwords["exporter"] not in (command / file).read_text("utf-8")
+
+
+@pytest.mark.parametrize("job", ["engine", "node"])
+def test_who_shows_no_certificate_is_told_nothing(cluster: Cluster, job: str) -> None:
+    cluster.scrape(job)
+    with pytest.raises(OSError, match="certificate required|bad certificate"):
+        fetch(cluster.url(job), cluster.tls, with_certificate=False)
+
+
+def test_a_replica_that_hangs_lags(cluster: Cluster) -> None:
+    """Seen by the node that it replicates from; with Redis that is the first one, so the exporter asks that one."""
+    if not cluster.servers.is_mesh:
+        pytest.skip("node2 has no replicas; with KeyDB it has")
+    hung = cluster.servers.processes["node3"]
+    hung.send_signal(signal.SIGSTOP)
+    try:
+        eventually(
+            lambda: cluster.values("redis_connected_slave_lag_seconds")[ADDRESSES["node3"]] > LAG_S, "node3 is silent"
+        )
+        scrape = cluster.scrape()
+    finally:
+        hung.send_signal(signal.SIGCONT)
+    cluster.assert_firing(scrape, 60, "ReplicationLag")
+    eventually(
+        lambda: cluster.values("redis_connected_slave_lag_seconds")[ADDRESSES["node3"]] <= LAG_S, "node3 is back"
+    )
+    cluster.assert_firing(cluster.scrape(), 60)
+
+
+def test_facts_that_nobody_writes_any_more(cluster: Cluster) -> None:
+    directory = cluster.node_exporter.directory
+    facts = keydb_node_facts.certificates(HostReader(), [str(cluster.tls / "ca.crt")])
+    keydb_node_facts.write(keydb_node_facts.rendered(facts), directory / "node.prom")
+    scrape = cluster.scrape("node")
+    # The exporter names the file by where it is, which is another place here.
+    scrape = Scrape(scrape.text.replace(str(directory), "/run/keydb-node-facts"), "node", "node2", time.time())
+    due = ["CertificateDue"]  # these certificates are good for a day
+    cluster.assert_firing(scrape, 300 + 30, *due)
+    cluster.assert_firing(scrape, 300 + 120, *due, "FactsOutdated")
+
+
+def test_a_link_and_an_engine_that_are_gone(cluster: Cluster) -> None:
+    """Comes last: it kills the servers."""
+    cluster.servers.kill("node1")
+    eventually(lambda: cluster.values("redis_master_link_up")[ADDRESSES["node1"]] == 0, "the link is down")
+    cluster.assert_firing(cluster.scrape(), 60, "LinkDown")
+    cluster.servers.kill("node2")
+    cluster.assert_firing(cluster.scrape(), 60, "EngineDown")
