@@ -1,4 +1,4 @@
-"""Makes importable what these tests are about, the real servers of the roles' tests, and the modules beside this file."""
+"""Makes importable what is tested, the real servers of the roles' tests, and the modules beside this file."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ class Scrape:
                 labels = dict(sample.labels)
                 address = labels.get("master_host") or labels.get("slave_ip")
                 value = sample.value - self.now if sample.name.endswith(_MOMENTS) else sample.value
-                found[sample.name, self._labels(labels | ({"peer": peers[address]} if address in peers else {}))] = value
+                peer = {"peer": peers[address]} if address in peers else {}
+                found[sample.name, self._labels(labels | peer)] = value
         return found
 
     def _labels(self, own: dict[str, str]) -> Labels:
@@ -127,6 +128,8 @@ def assert_expression(
 
 def promtool(*arguments: str, given: str | None = None) -> str:
     """What it prints; a failure is told in its own words."""
-    done = subprocess.run(["promtool", *arguments], input=given, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["promtool", *arguments], input=given, capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, f"promtool {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
     return done.stdout

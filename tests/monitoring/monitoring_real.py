@@ -1,4 +1,4 @@
-"""Real exporters on loopback, started with the very command lines, configuration and credentials of the role's units."""
+"""Real exporters on loopback, started with the command lines, configuration and credentials of the role's units."""
 
 from __future__ import annotations
 

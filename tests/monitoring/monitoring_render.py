@@ -1,4 +1,4 @@
-"""The files that the role monitoring would write, filled in by ansible-playbook itself for nodes that need not exist."""
+"""The files that the role monitoring would write, filled in by ansible-playbook for nodes that need not exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OBSERVERS = ("observer_writer", "observer_listener_sync", "observer_listener_asy
 
 @dataclass(frozen=True)
 class Rendered:
-    """What one node gets: the entries of the module node_files by their path, and those of node_units in their order."""
+    """What one node gets: the entries of the module node_files by their path, and those of node_units in order."""
 
     files: dict[str, dict[str, Any]]
     units: list[dict[str, Any]]
@@ -63,7 +63,9 @@ def render(
         "tasks": [
             {
                 "name": "files",
-                "ansible.builtin.debug": {"msg": {"files": "{{ _monitoring_files }}", "units": "{{ _monitoring_services }}"}},
+                "ansible.builtin.debug": {
+                    "msg": {"files": "{{ _monitoring_files }}", "units": "{{ _monitoring_services }}"}
+                },
             }
         ],
     }

@@ -21,9 +21,11 @@ from prometheus_client.parser import text_string_to_metric_families
 REPOSITORY = Path(__file__).resolve().parents[2]
 BOARDS = REPOSITORY / "tests" / "hardware" / "boards"
 PROGRAM = Path(keydb_node_facts.__file__)
+SOURCE = "0A4D000B,10.77.0.11,9,1795631254.1"
+REST = "-0.000000200,0.000001,1.5,0.001,0.02,0.000060,0.000020,1.0,Normal"
 TRACKING = {
-    "a follower": "0A4D000B,10.77.0.11,9,1795631254.1,0.000001500,-0.000000200,0.000001,1.5,0.001,0.02,0.000060,0.000020,1.0,Normal",
-    "behind": "0A4D000B,10.77.0.11,9,1795631254.1,-0.000100000,-0.000000200,0.000001,1.5,0.001,0.02,0.000060,0.000020,1.0,Normal",
+    "a follower": f"{SOURCE},0.000001500,{REST}",
+    "behind": f"{SOURCE},-0.000100000,{REST}",
     "a leap second to come": "7F7F0101,,8,1795631254.1,0.0,0.0,0.0,0.0,0.0,0.0,0.000000,0.000001,1.0,Insert second",
     "not synchronised": "00000000,,0,0.0,0.000000000,0.0,0.0,0.0,0.0,0.0,1.0,1.0,0.0,Not synchronised",
     "nonsense": "506 Cannot talk to daemon",
@@ -67,7 +69,8 @@ def test_when_a_certificate_ends(tmp_path: Path) -> None:
     ends = dt.datetime(2031, 2, 3, 4, 5, 6, tzinfo=dt.timezone.utc)
     good = make_certificate(tmp_path / "good.crt", ends)
     chain = tmp_path / "chain.crt"
-    chain.write_bytes(good.read_bytes() + make_certificate(tmp_path / "ca.crt", ends + dt.timedelta(days=9)).read_bytes())
+    ca = make_certificate(tmp_path / "ca.crt", ends + dt.timedelta(days=9))
+    chain.write_bytes(good.read_bytes() + ca.read_bytes())
     spoiled = tmp_path / "spoiled.crt"
     spoiled.write_text("-----BEGIN CERTIFICATE-----\n", "utf-8")
     paths = [str(path) for path in (good, chain, spoiled, tmp_path / "missing.crt")]

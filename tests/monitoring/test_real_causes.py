@@ -159,6 +159,7 @@ def test_nodes_that_had_come_to_differ(rules: Path, healing: Healing, facts: Scr
     assert_firing(rules, [(60, [first, facts]), (600, [well, facts])], [])
     healing.servers[0].admin().set("key", "of node1")
     healing.servers[1].admin().set("key", "of node2")
+    # It compares at once where it knows nothing of a last time.
     shutil.rmtree(healing.state)
     healing.state.mkdir()
     repaired = healing.run()

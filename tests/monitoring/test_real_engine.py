@@ -14,9 +14,10 @@ from pathlib import Path
 import keydb_node_facts
 import pytest
 from host_reader import HostReader
-from monitoring_alerts import Scrape, assert_firing
+from keydb_observer.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX
+from monitoring_alerts import Scrape, assert_firing, names_in
 from monitoring_real import Unit, eventually, fetch, free_port, scraped
-from monitoring_render import Rendered, render
+from monitoring_render import ROLE, Rendered, render
 from prometheus_client.parser import text_string_to_metric_families
 from roles_servers import ADDRESSES, Servers, has_keydb, program_of
 
@@ -111,14 +112,14 @@ def test_the_exporter_tells_of_every_link_and_is_refused_nothing(cluster: Cluste
 @pytest.mark.parametrize("job", ["engine", "node"])
 def test_who_shows_no_certificate_is_told_nothing(cluster: Cluster, job: str) -> None:
     cluster.scrape(job)
-    with pytest.raises(OSError, match="certificate required|bad certificate"):
+    with pytest.raises(OSError, match=r"certificate required|bad certificate"):
         fetch(cluster.url(job), cluster.tls, with_certificate=False)
 
 
 def test_a_replica_that_hangs_lags(cluster: Cluster) -> None:
-    """Seen by the node that it replicates from; with Redis that is the first one, so the exporter asks that one."""
+    """Seen by the node that it replicates from."""
     if not cluster.servers.is_mesh:
-        pytest.skip("node2 has no replicas; with KeyDB it has")
+        pytest.skip("node2 has no replicas to tell of; with KeyDB it has")
     hung = cluster.servers.processes["node3"]
     hung.send_signal(signal.SIGSTOP)
     try:
@@ -145,6 +146,20 @@ def test_facts_that_nobody_writes_any_more(cluster: Cluster) -> None:
     due = ["CertificateDue"]  # these certificates are good for a day
     cluster.assert_firing(scrape, 300 + 30, *due)
     cluster.assert_firing(scrape, 300 + 120, *due, "FactsOutdated")
+
+
+def test_every_figure_that_rules_and_dashboard_ask_for_is_served(cluster: Cluster) -> None:
+    """But for the temperature, for which a machine needs a sensor that this one may lack."""
+    if not cluster.servers.is_mesh:
+        pytest.skip("node2 has no replicas to tell of; with KeyDB it has")
+    dashboard = (ROLE / "files" / "keydb-dashboard.json").read_text("utf-8")
+    asked = names_in(cluster.rules.read_text("utf-8")) | names_in(dashboard)
+    text = cluster.scrape("engine").text + cluster.scrape("node").text
+    served = names_in(text) | {f"{PREFIX}{name}_total" for name in COUNTERS} | {PREFIX + name for name in GAUGES}
+    served |= {f"{PREFIX}{name}_bucket" for name in HISTOGRAMS}
+    served |= names_in(Path(keydb_node_facts.__file__).read_text("utf-8"))
+    missing = {name for name in asked - served if name.startswith(("redis_", "node_", "keydb_"))}
+    assert missing == {"node_thermal_zone_temp"} - served
 
 
 def test_a_link_and_an_engine_that_are_gone(cluster: Cluster) -> None:

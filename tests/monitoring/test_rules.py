@@ -31,6 +31,7 @@ class Case:
     up: bool = True
 
 
+EXPIRY = "keydb_node_certificate_expiry_timestamp_seconds"
 HISTOGRAM = "# TYPE keydb_observer_event_difference_seconds histogram\n"
 
 
@@ -73,7 +74,7 @@ CASES = [
     Case("NodesDiffer", "node", "keydb_healing_different_keys 1\n", 300, 285),
     Case("HealingWaits", "node", "keydb_healing_waits 1\n", 600, 585),
     Case("HealingStopped", "node", "keydb_healing_run_timestamp_seconds 0\n", 3915, 3900),
-    Case("CertificateDue", "node", f'keydb_node_certificate_expiry_timestamp_seconds{{file="a"}} {30 * DAY}\n', 315, 300),
+    Case("CertificateDue", "node", f'{EXPIRY}{{file="a"}} {30 * DAY}\n', 315, 300),
     Case("Throttled", "node", 'keydb_node_throttling{condition="under-voltage",when="now"} 1\n', 60, 45),
     Case("WasThrottled", "node", 'keydb_node_throttling{condition="under-voltage",when="since boot"} 1\n', 0),
     Case("ClockError", "node", "keydb_node_clock_error_seconds 0.0011\n", 120, 105),
@@ -92,9 +93,7 @@ WELL = {
         'redis_connected_slave_lag_seconds{slave_ip="a"} 10\n'
         f'redis_master_repl_offset {2**24 + 100}\nredis_connected_slave_offset_bytes{{slave_ip="a"}} 100\n'
     ),
-    "observer": (
-        'keydb_observer_writes_missed_total{listener="sync"} 7\nkeydb_observer_connected 1\n' + late(1000, 0)
-    ),
+    "observer": ('keydb_observer_writes_missed_total{listener="sync"} 7\nkeydb_observer_connected 1\n' + late(1000, 0)),
     "node": (
         "keydb_healing_repaired_keys_total 2\nkeydb_healing_different_keys 0\nkeydb_healing_waits 0\n"
         "keydb_healing_run_timestamp_seconds 3599\n"

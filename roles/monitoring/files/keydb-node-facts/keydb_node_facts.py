@@ -103,7 +103,7 @@ def clock(reader: HostReader) -> Iterator[Family]:
 
 
 def healing(state: Path) -> Iterator[Family]:
-    """What keydb-observer heal keeps from one time to the next, in ``last.json``; before the first time, that it is 0."""
+    """What keydb-observer heal keeps from one time to the next, in ``last.json``; zeros before the first time."""
     try:
         text = (state / "last.json").read_text(encoding="utf-8")
         known = json.loads(text)
@@ -115,7 +115,7 @@ def healing(state: Path) -> Iterator[Family]:
     repaired = Family("keydb_healing_repaired_keys_total", "Keys that the healing made equal.", "counter")
     repaired.add(known.get("repaired", 0))
     yield repaired
-    left = Family("keydb_healing_different_keys", "Keys that the last repair left different, or that changed meanwhile.")
+    left = Family("keydb_healing_different_keys", "Keys that the last repair left different, or changing.")
     left.add(known.get("left", 0))
     yield left
     waits = Family("keydb_healing_waits", "1 while something keeps the healing from looking at the keys.")
