@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import socket
@@ -63,8 +62,9 @@ class Unit:
                 name, _, source = line.removeprefix("LoadCredential=").partition(":")
                 self._bring(Path(source), self.credentials / name)
         (command,) = [line.removeprefix("ExecStart=") for line in self._lines if line.startswith("ExecStart=")]
-        for path in re.findall(r"/etc/keydb-monitoring/\S+", command):
-            self._bring(Path(path), self.directory / Path(path).name)
+        for name in self.rendered.names():
+            if f"/etc/keydb-monitoring/{name}" in self.rendered.files:
+                self._bring(Path(name), self.directory / name)
         words = shlex.split(self._here(command))
         program = shutil.which(Path(words[0]).name)
         assert program, f"{words[0]} is not installed"
@@ -72,13 +72,15 @@ class Unit:
             self.process = subprocess.Popen([program, *words[1:]], stdout=log, stderr=log)
 
     def _bring(self, source: Path, target: Path) -> None:
-        if source.parent == Path("/etc/keydb/tls"):
-            target.write_bytes((self.tls / source.name).read_bytes())
+        if source.parent.name == "tls":
+            # One certificate stands for the node's two.
+            target.write_bytes((self.tls / source.name.replace("client", "server")).read_bytes())
         else:
             target.write_text(self._here(self.rendered.text(source.name)), "utf-8")
 
     def _here(self, text: str) -> str:
         text = text.replace("${CREDENTIALS_DIRECTORY}", str(self.credentials))
+        text = text.replace("${STATE_DIRECTORY}", str(self.directory / "state"))
         text = text.replace(f"/run/credentials/{self.name}.service", str(self.credentials))
         return text.replace("/etc/keydb-monitoring", str(self.directory)).replace(
             "/run/keydb-node-facts", str(self.directory)

@@ -5,11 +5,13 @@ Redis always; KeyDB where an archive or KEYDB_SERVER says where it is.
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keydb_node_facts
 import pytest
@@ -32,6 +34,7 @@ class Cluster:
     rendered: dict[str, Rendered]
     engine_exporter: Unit
     node_exporter: Unit
+    prometheus: Unit
     rules: Path
     ports: dict[str, int]
 
@@ -62,7 +65,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     directory = tmp_path_factory.mktemp(request.param)
     servers = Servers(request.param, program_of(request.param, directory), directory)
     servers.render()
-    ports = {job: free_port(ADDRESSES["node2"]) for job in ("node", "engine")}
+    ports = {job: free_port(ADDRESSES["node2"]) for job in ("node", "engine", "prometheus")}
     variables = {
         "keydb_engine": request.param,
         "keydb_port": servers.port,
@@ -70,6 +73,8 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "cluster_network_cidr": "127.71.0.0/24",
         "monitoring_engine_exporter_port": ports["engine"],
         "monitoring_node_exporter_port": ports["node"],
+        "monitoring_prometheus_port": ports["prometheus"],
+        "monitoring_interval": 1,
         "monitoring_alert_lag_seconds": LAG_S,
     }
     (directory / "monitoring").mkdir()
@@ -81,6 +86,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         Unit(name, "node2", rendered["node2"], directory / name, tls)
         for name in ("keydb-engine-exporter", "keydb-node-exporter")
     ]
+    units.append(Unit("keydb-prometheus", "node3", rendered["node3"], directory / "prometheus", tls))
     try:
         for name in ADDRESSES:
             servers.start(name)
@@ -134,6 +140,24 @@ def test_a_replica_that_hangs_lags(cluster: Cluster) -> None:
         lambda: cluster.values("redis_connected_slave_lag_seconds")[ADDRESSES["node3"]] <= LAG_S, "node3 is back"
     )
     cluster.assert_firing(cluster.scrape(), 60)
+
+
+def test_prometheus_tells_whom_it_reaches_and_whom_it_does_not(cluster: Cluster) -> None:
+    """Of the nodes only the second one has exporters here, and nobody has observers."""
+
+    def targets() -> list[dict[str, Any]]:
+        url = f"http://127.0.0.1:{cluster.ports['prometheus']}/api/v1/targets"
+        found: list[dict[str, Any]] = json.loads(scraped(url, "prometheus", "node3").text)["data"]["activeTargets"]
+        return found
+
+    eventually(lambda: {each["health"] for each in targets()} == {"up", "down"}, "every target was scraped")
+    health = {(each["labels"]["job"], each["labels"]["node"]): each["health"] for each in targets()}
+    up = {("engine", "node2"), ("node", "node2"), ("prometheus", "node3")}
+    expected = {(job, node) for job in ("engine", "node", "observer") for node in ADDRESSES}
+    assert health == {target: "up" if target in up else "down" for target in expected | up}
+    scrapes = [Scrape("", job, node, up=state == "up") for (job, node), state in health.items() if job != "node"]
+    down = {node for (job, node), state in health.items() if job != "node" and state == "down"}
+    assert_firing(cluster.rules, [(90, scrapes)], [("TargetDown", node) for node in down])
 
 
 def test_facts_that_nobody_writes_any_more(cluster: Cluster) -> None:
