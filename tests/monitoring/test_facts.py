@@ -83,7 +83,10 @@ def test_when_a_certificate_ends(tmp_path: Path) -> None:
     ]
 
 
-def test_before_its_first_time_the_healing_has_repaired_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_before_its_first_time_the_healing_has_repaired_nothing(tmp_path: Path, spoiled: bool) -> None:
+    if spoiled:
+        (tmp_path / "last.json").write_text('{"repaired": 3', "utf-8")
     assert figures(keydb_node_facts.healing(tmp_path)) == {
         ("keydb_healing_repaired_keys_total",): 0,
         ("keydb_healing_different_keys",): 0,

@@ -175,13 +175,16 @@ def test_systemd_understands_the_units(rendered: Renderings, tmp_path: Path) -> 
 def test_defaults_of_other_roles_are_what_this_one_takes_them_for() -> None:
     defaults = {
         role: yaml.safe_load((ROLE.parent / role / "defaults" / "main.yml").read_text("utf-8"))
-        for role in ("observers", "pki", "keydb", "time_sync", "healing")
+        for role in ("observers", "pki", "keydb", "time_sync", "monitoring")
     }
     text = (ROLE / "vars" / "main.yml").read_text("utf-8") + (ROLE / "defaults" / "main.yml").read_text("utf-8")
     ports = re.search(r"observers_metrics_ports \| default\((\{.*?\})\)", text)
     assert ports
     assert yaml.safe_load(ports[1]) == defaults["observers"]["observers_metrics_ports"]
     assert f"keydb_port | default({defaults['keydb']['keydb_port']})" in text
+    firewall = (ROLE.parent / "firewall" / "vars" / "main.yml").read_text("utf-8")
+    for name in ("monitoring_node_exporter_port", "monitoring_engine_exporter_port"):
+        assert f"{name} | default({defaults['monitoring'][name]})" in firewall
     assert f"pki_renew_before_days | default({defaults['pki']['pki_renew_before_days']})" in text
     assert defaults["time_sync"]["time_sync_enabled"] is True
     directories = {each["directory"] for each in defaults["pki"]["pki_certificates"]}

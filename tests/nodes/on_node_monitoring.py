@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 TLS = "/etc/keydb-observer/tls"
@@ -83,9 +82,3 @@ def stop_engine(back_after: int) -> None:
 
 def start_engine() -> None:
     run("systemctl", "start", "keydb-server.service")
-
-
-def environment_and_command(unit: str) -> str:
-    """What whoever may look at a unit's main process sees."""
-    pid = run("systemctl", "show", "--property=MainPID", "--value", unit).strip()
-    return "".join(Path("/proc", pid, name).read_text("utf-8") for name in ("environ", "cmdline"))

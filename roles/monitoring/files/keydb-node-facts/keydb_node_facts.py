@@ -103,15 +103,18 @@ def clock(reader: HostReader) -> Iterator[Family]:
 
 
 def healing(state: Path) -> Iterator[Family]:
-    """What keydb-observer heal keeps from one time to the next, in ``last.json``; zeros before the first time."""
+    """What keydb-observer heal keeps from one time to the next, in ``last.json``; zeros before the first time.
+
+    A file that was spoiled is as good as none, as it is for who wrote it.
+    """
+    known = {}
     try:
-        text = (state / "last.json").read_text(encoding="utf-8")
-        known = json.loads(text)
+        known = json.loads((state / "last.json").read_text(encoding="utf-8"))
         ran = Family("keydb_healing_run_timestamp_seconds", "When the healing ran last, in Unix time.")
         ran.add((state / "last.json").stat().st_mtime)
         yield ran
-    except FileNotFoundError:
-        known = {}
+    except (FileNotFoundError, ValueError):
+        pass
     repaired = Family("keydb_healing_repaired_keys_total", "Keys that the healing made equal.", "counter")
     repaired.add(known.get("repaired", 0))
     yield repaired
