@@ -65,6 +65,11 @@ def test_it_repairs_and_says_so_in_one_line_and_is_silent_afterwards(
     assert str(undo) in said
     assert heal(*addresses) == []
     assert list(tmp_path.glob("undo-*")) == [undo]
+    # For those who count: it goes on from there.
+    pair[0].admin().set("another", "x")
+    heal(*addresses, now=time.time() + 3600)
+    memory = Memory.read(tmp_path / "last.json")
+    assert (memory.repaired, memory.left) == (3, 0)
 
 
 def test_a_node_that_is_away_is_said_once_and_nothing_repaired_around_it(pair: list[Server], heal: Heal) -> None:
@@ -108,7 +113,7 @@ def test_memory_that_was_spoiled_is_none(tmp_path: Path) -> None:
     for spoiled in ("", "[]", "{}", '{"history": 1}', '{"history": [], "what": 1}'):
         path.write_text(spoiled)
         assert Memory.read(path) == Memory()
-    known = Memory(("a 1 2 3",), 5.0, 0.5, "away", 4.0)
+    known = Memory(("a 1 2 3",), 5.0, 0.5, "away", 4.0, 7, 2)
     known.write(path)
     assert Memory.read(path) == known
     assert json.loads(path.read_text())["history"] == ["a 1 2 3"]

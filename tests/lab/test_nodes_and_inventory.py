@@ -74,6 +74,12 @@ def test_of_two_nodes_the_listeners_share_the_one_without_the_writer() -> None:
     assert placed["observer_listener_sync"] == placed["observer_listener_async"] == ["node2"]
 
 
+def test_the_last_node_collects_the_figures_where_that_is_asked_for() -> None:
+    assert "monitoring" not in lab_plan.plan_inventory(nodes())["all"]["children"]
+    children = lab_plan.plan_inventory(nodes(), monitoring=True)["all"]["children"]
+    assert children["monitoring"] == {"hosts": {"node3": {}}}
+
+
 def test_every_host_has_both_addresses() -> None:
     hosts = lab_plan.plan_inventory(nodes())["all"]["children"]["keydb_nodes"]["hosts"]
     assert hosts["node3"] == {"ansible_host": "10.76.0.13", "cluster_network_address": "10.77.0.13"}

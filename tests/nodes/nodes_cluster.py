@@ -147,7 +147,8 @@ class Cluster:
 
     def ports_of(self, node: Node) -> list[int]:
         """TCP ports of a node that are for the cluster network only."""
-        return [self.port, *(self.metrics_port(unit) for unit in node.observers)]
+        exporters = [9100, 9121] if any("monitoring" in each.groups for each in self.nodes.values()) else []
+        return [self.port, *(self.metrics_port(unit) for unit in node.observers), *exporters]
 
     @property
     def primary(self) -> str:

@@ -47,6 +47,7 @@ ALLOWED = {
     "verify": [["GET", "verify:nothing"], ["SUBSCRIBE", EVENTS + "verify:nothing"]],
     "replication": [["PING"], ["REPLCONF", "listening-port", "1"]],
     "audit": [["PING"], ["SCAN", "0"], ["DBSIZE"], ["TYPE", "anything"], ["GETRANGE", SHARED, "0", "9"], ["DUMP", "x"]],
+    "exporter": [["INFO", "all"], ["LATENCY", "LATEST"], ["SLOWLOG", "LEN"], ["SLOWLOG", "GET", "1"]],
     "repair": [["INFO"], ["TIME"], ["SCAN", "0"], ["WATCH", "x"], ["UNWATCH"], ["MULTI"], ["DEL", "nobodys_key"]],
 }
 # Of these users only where all nodes take writes.
@@ -154,6 +155,7 @@ FORBIDDEN = {
         ["CONFIG", "GET", "masterauth"],
         ["INFO"],
     ],
+    "exporter": [["GET", SHARED], ["CONFIG", "GET", "masterauth"], ["SLOWLOG", "RESET"], ["LATENCY", "RESET"]],
     "repair": [["SUBSCRIBE", EVENTS + SHARED], ["CONFIG", "GET", "masterauth"], ["PUBLISH", "x", "x"], ["GET", "x"]],
 }
 

@@ -19,7 +19,7 @@ OTHER_SHA256 = hashlib.sha256(b"another file").hexdigest()
 ALL_HOSTS = "all"
 USERS = (
     *("replication", "writer", "listener_sync", "listener_async", "load", "storm"),
-    *("health", "operator", "verify", "audit", "repair"),
+    *("health", "operator", "verify", "audit", "exporter", "repair"),
 )
 PORTS = {"writer": 9611, "listener-sync": 9612, "listener-async": 9613}
 
@@ -222,7 +222,19 @@ GOOD = (
             _on("pi1", faults_restart_command=["power", "cycle", "{{ inventory_hostname }}"]),
         ),
     ),
-    Case("monitoring on a node and beside them", _members("monitoring", "pc2", "desk")),
+    Case("monitoring on two nodes", _members("monitoring", "pc2", "pc1")),
+    Case("exporters for somebody else's Prometheus", _everywhere(monitoring_enabled=True)),
+    Case(
+        "monitoring that is off asks for nothing",
+        _all_of(_members("monitoring", "pc2"), _everywhere(monitoring_enabled=False, monitoring_prometheus_port=6379)),
+    ),
+    Case(
+        "alerts sent on",
+        _all_of(
+            _members("monitoring", "pc2"),
+            _everywhere(monitoring_alertmanagers=["127.0.0.1:9093", "alerts.example.com:9093"]),
+        ),
+    ),
     Case(
         "two time servers without internet, asked often",
         _everywhere(
@@ -903,6 +915,49 @@ WRONG = (
         ("healing_interval", ALL_HOSTS, "1", "5 to 86400 s"),
         ("healing_share", ALL_HOSTS, "2", "0.001 to 1"),
         ("healing_keep_days", ALL_HOSTS, "0", "1 to 3650 days"),
+    ),
+    # --- who collects the figures ---
+    _wrong(
+        "monitoring beside the nodes",
+        _members("monitoring", "pc2", "desk"),
+        ("monitoring", "desk", "desk", "hosts of keydb_nodes"),
+    ),
+    _wrong(
+        "ports of the monitoring that others have",
+        _all_of(
+            _members("monitoring", "pc2"),
+            _everywhere(
+                monitoring_node_exporter_port=6379,
+                monitoring_engine_exporter_port=9612,
+                monitoring_prometheus_port=9612,
+            ),
+        ),
+        ("monitoring_node_exporter_port", ALL_HOSTS, "6379", "a port of its own"),
+        ("monitoring_engine_exporter_port", ALL_HOSTS, "9612", "a port of its own"),
+        ("monitoring_prometheus_port", ALL_HOSTS, "9612", "a port of its own"),
+    ),
+    _wrong(
+        "monitoring of a part of the nodes, at ports of their own",
+        _all_of(
+            _members("monitoring", "pc2"),
+            _on("pi1", monitoring_enabled=False),
+            _on("pi2", monitoring_node_exporter_port=9101),
+        ),
+        ("monitoring_enabled", ALL_HOSTS, "false on pi1", "one value for all nodes"),
+        ("monitoring_node_exporter_port", ALL_HOSTS, "9101 on pi2", "one value for all nodes"),
+    ),
+    _wrong(
+        "alerts to nowhere",
+        _everywhere(monitoring_alertmanagers=["http://alerts.example.com:9093", "alerts.example.com"]),
+        ("monitoring_alertmanagers[0]", ALL_HOSTS, "http://", "HOST:PORT"),
+        ("monitoring_alertmanagers[1]", ALL_HOSTS, "alerts.example.com", "HOST:PORT"),
+    ),
+    _wrong(
+        "thresholds and times out of range",
+        _everywhere(monitoring_interval=0, monitoring_alert_lag_seconds=61, monitoring_alert_late_ms=0),
+        ("monitoring_interval", ALL_HOSTS, "0", "1 to 60 s"),
+        ("monitoring_alert_lag_seconds", ALL_HOSTS, "61", "2 to 60 s"),
+        ("monitoring_alert_late_ms", ALL_HOSTS, "0", "0.05 to 10000 ms"),
     ),
     # --- several at once, on a part of the hosts ---
     _wrong(

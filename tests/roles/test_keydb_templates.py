@@ -222,6 +222,12 @@ def test_the_firewall_knows_port_network_and_further_rules(
     assert not re.search(r"^\s*flush", usual, re.MULTILINE)
 
 
+def test_exporters_are_for_the_cluster_network_where_there_are_any(tmp_path: Path) -> None:
+    variables = {"cluster_network_cidr": "10.77.0.0/24", "monitoring_enabled": True}
+    rules = render(tmp_path, variables | {"monitoring_node_exporter_port": 9101}, HOSTS)["node1"].files
+    assert "tcp dport { 6379, 9611, 9101, 9121 } jump cluster_only" in rules["keydb-cluster.nft"]
+
+
 def test_figures_are_served_on_the_cluster_network_only_and_the_firewall_knows_where(
     overridden: dict[str, Rendered], rendered: Renderings
 ) -> None:
@@ -244,7 +250,7 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     users = {line.split()[1]: line.split()[2:] for line in lines[1:] if line}
     assert set(users) == {
         *("replication", "writer", "listener_sync", "listener_async", "load", "storm", "health", "operator", "verify"),
-        *("audit", "repair"),
+        *("audit", "repair", "exporter"),
     }
     specs = yaml.safe_load((ROLES / "keydb" / "meta" / "argument_specs.yml").read_text("utf-8"))
     assert set(specs["argument_specs"]["main"]["options"]["keydb_passwords"]["options"]) == set(users)
@@ -269,7 +275,8 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     ]
     assert not {"+set", "+del", "+subscribe"} & set(users["health"])
     assert not [rule for rule in users["operator"] if rule in ("+set", "+config|set", "+debug", "+shutdown", "+acl")]
-    assert [rule for rule in users["replication"] if rule[0] in "~&"] == []
+    for name in ("replication", "exporter"):
+        assert [rule for rule in users[name] if rule[0] in "~&"] == []
     for name in ("audit", "repair"):
         assert [rule for rule in users[name] if rule[0] in "~&"] == ["~*"]
     writing = {"+restore", "+keydb.mvccrestore", "+hset", "+sadd", "+zadd", "+pexpire", "+persist", "+del"}

@@ -39,7 +39,8 @@ class Memory:
     """What is known from the last time.
 
     ``history`` is the nodes' own at the latest audit, which began at ``audited_s`` (Unix time) and took ``took_s``.
-    ``trouble`` is what was said to be in the way since ``trouble_s``, if anything is.
+    ``trouble`` is what was said to be in the way since ``trouble_s``, if anything is. ``repaired`` counts the keys that
+    were made equal since there is this file; ``left`` those that the latest repair left different, or to themselves.
     """
 
     history: tuple[str, ...] = ()
@@ -47,6 +48,8 @@ class Memory:
     took_s: float = 0.0
     trouble: str = ""
     trouble_s: float = 0.0
+    repaired: int = 0
+    left: int = 0
 
     @classmethod
     def read(cls, path: Path) -> Memory:
@@ -114,6 +117,8 @@ class Healer:
                 history=() if repaired.failed or repaired.busy else found.history,
                 audited_s=began_s,
                 took_s=time.monotonic() - clock_s,
+                repaired=self._memory.repaired + repaired.repaired_keys,
+                left=repaired.busy + repaired.failed,
             )
 
     def _say(self, result: RepairResult, undo_file: Path | None) -> None:

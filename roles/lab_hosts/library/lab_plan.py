@@ -30,6 +30,10 @@ options:
     description: IPv4 network of the engine.
     type: str
     required: true
+  monitoring:
+    description: Whether the last node collects all nodes' figures.
+    type: bool
+    default: false
 author: The project
 """
 
@@ -96,8 +100,11 @@ def plan_nodes(count: int | str, name: str, management_cidr: str, cluster_cidr: 
     return nodes
 
 
-def plan_inventory(nodes: list[dict[str, str]]) -> dict[str, Any]:
-    """The inventory of the lab: every node an engine host, the three observers on different nodes as far as they go."""
+def plan_inventory(nodes: list[dict[str, str]], *, monitoring: bool = False) -> dict[str, Any]:
+    """The inventory of the lab: every node an engine host, the three observers on different nodes as far as they go.
+
+    With ``monitoring`` the last node, on which there is the least else to do, collects all nodes' figures.
+    """
     hosts = {
         node["name"]: {"ansible_host": node["management_address"], "cluster_network_address": node["cluster_address"]}
         for node in nodes
@@ -106,13 +113,18 @@ def plan_inventory(nodes: list[dict[str, str]]) -> dict[str, Any]:
     # Two nodes: both listeners share the one that the writer is not on.
     for index, group in enumerate(OBSERVERS):
         groups[group] = {"hosts": {nodes[min(index, len(nodes) - 1)]["name"]: {}}}
+    if monitoring:
+        groups["monitoring"] = {"hosts": {nodes[-1]["name"]: {}}}
     return {"all": {"children": groups}}
 
 
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
-        argument_spec={name: {"type": "str", "required": True} for name in ("name", "count", *NETWORKS)},
+        argument_spec={
+            **{name: {"type": "str", "required": True} for name in ("name", "count", *NETWORKS)},
+            "monitoring": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     given = module.params
@@ -120,7 +132,8 @@ def main() -> None:
         nodes = plan_nodes(given["count"], given["name"], given["management_cidr"], given["cluster_cidr"])
     except ValueError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, nodes=nodes, inventory=plan_inventory(nodes))
+    inventory = plan_inventory(nodes, monitoring=given["monitoring"])
+    module.exit_json(changed=False, nodes=nodes, inventory=inventory)
 
 
 if __name__ == "__main__":

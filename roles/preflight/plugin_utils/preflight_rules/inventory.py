@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import credentials, engine, hardware, healing, network, observers, packages, time_sync, topology
+from . import credentials, engine, hardware, healing, monitoring, network, observers, packages, time_sync, topology
 from .model import Inventory, Rule
 from .problem import Problem
 
@@ -16,6 +16,7 @@ RULES: tuple[Rule, ...] = (
     *credentials.RULES,
     *observers.RULES,
     *healing.RULES,
+    *monitoring.RULES,
     *hardware.RULES,
     *time_sync.RULES,
 )

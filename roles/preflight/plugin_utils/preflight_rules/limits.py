@@ -64,6 +64,18 @@ RANGES: Mapping[str, Range] = {
     "healing_interval": Range(5, 86_400, "s"),
     "healing_share": Range(0.001, 1),
     "healing_keep_days": Range(1, 3650, "days"),
+    "monitoring_interval": Range(1, 60, "s"),
+    "monitoring_keep_days": Range(1, 3650, "days"),
+    "monitoring_keep_mb": Range(64, None, "MB"),
+    "monitoring_node_exporter_port": PORTS,
+    "monitoring_engine_exporter_port": PORTS,
+    "monitoring_prometheus_port": PORTS,
+    # A replica answers once a second, and its link is given up after 60 s without an answer.
+    "monitoring_alert_lag_seconds": Range(2, 60, "s"),
+    "monitoring_alert_lag_mb": Range(1, None, "MB"),
+    "monitoring_alert_late_ms": Range(0.05, 10_000, "ms"),
+    "monitoring_alert_clock_error_ms": Range(0.001, 10_000, "ms"),
+    "monitoring_alert_certificate_days": Range(1, 36_500, "days"),
     # chrony.conf(5), under the directive "server".
     "time_sync_minpoll": Range(-6, 24),
     "time_sync_maxpoll": Range(-6, 24),

@@ -32,6 +32,7 @@ NODE_ROLES = (
     "keydb",
     "observers",
     "healing",
+    "monitoring",
 )
 _CONNECTION = ("ansible_host", "ansible_port", "ansible_connection")
 
