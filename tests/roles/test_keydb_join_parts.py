@@ -10,7 +10,7 @@ from keydb_join.decision import decide
 from keydb_join.nodes import Links, Standing
 
 FOLLOWS, SERVES, STARTS = Standing.FOLLOWS, Standing.SERVES, Standing.STARTS
-REFUSES, UNKNOWN = Standing.REFUSES, Standing.UNKNOWN
+REFUSES, UNKNOWN, ESTRANGED = Standing.REFUSES, Standing.UNKNOWN, Standing.ESTRANGED
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,9 @@ REFUSES, UNKNOWN = Standing.REFUSES, Standing.UNKNOWN
         ((REFUSES, REFUSES), True, 3, ()),
         ((STARTS, REFUSES), True, 3, ()),
         ((UNKNOWN, REFUSES), True, 120, ()),
+        # The first one with a new password.
+        ((ESTRANGED, ESTRANGED), True, 3, ()),
+        ((ESTRANGED, FOLLOWS), True, 0, ("b",)),
         # A node that stands alone.
         ((), True, 3, ()),
     ],
@@ -77,6 +80,7 @@ def test_links() -> None:
             "master_1_link_down_since_seconds": 7,
             "master_2_host": "10.77.0.13",
             "master_2_link_status": "down",
+            "master_2_sync_in_progress": 1,
             "master_2_link_down_since_seconds": -1,
             "slave0": {"ip": "10.77.0.12", "state": "online"},
             "slave1": {"ip": "10.77.0.13", "state": "wait_bgsave"},
@@ -86,6 +90,7 @@ def test_links() -> None:
 
     assert links == Links(
         up=frozenset({"10.77.0.11"}),
+        copying=frozenset({"10.77.0.13"}),
         known=frozenset({"10.77.0.11", "10.77.0.12"}),
         followers=frozenset({"10.77.0.12"}),
     )

@@ -66,15 +66,24 @@ def follow(
     missing = []
     for address in addresses:
         server.execute_command("REPLICAOF", address, settings.port)
-        until = clock() + settings.link_s
-        while address not in _links(server).up:
-            if clock() >= until:
-                missing.append(address)
-                break
-            time.sleep(_POLL_S)
+        if not _copied(server, settings, address, clock):
+            missing.append(address)
     if len(missing) == len(addresses):
-        raise NotJoinedError(f"no data from {', '.join(missing)} in {settings.link_s:.0f} seconds each")
+        raise NotJoinedError(f"no data came from {', '.join(missing)}")
     return missing
+
+
+def _copied(server: redis.Redis, settings: Settings, address: str, clock: Callable[[], float]) -> bool:
+    """Wait for a copy, as long as one may take, but not for a peer that gives none."""
+    began = seen = clock()
+    while True:
+        links, now = _links(server), clock()
+        if address in links.up:
+            return True
+        seen = now if address in links.copying else seen
+        if now - seen >= settings.attach_s or now - began >= settings.link_s:
+            return False
+        time.sleep(_POLL_S)
 
 
 def forget_what_nobody_has(

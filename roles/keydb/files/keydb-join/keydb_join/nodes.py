@@ -22,6 +22,7 @@ class Standing(enum.Enum):
     FOLLOWS = "has followed this node"
     SERVES = "serves, and has never followed this node"
     STARTS = "is loading"
+    ESTRANGED = "does not know this node's password"
     REFUSES = "nothing listens there"
     UNKNOWN = "does not answer"
 
@@ -30,21 +31,24 @@ class Standing(enum.Enum):
 class Links:
     """Links of one node by the other end's address: ``up`` to those it follows, and who follows it.
 
-    ``known`` are those that it follows or has followed since it was started.
+    ``known`` are those that it follows or has followed since it was started, ``copying`` those whose copy is coming.
     """
 
     up: frozenset[str]
+    copying: frozenset[str]
     known: frozenset[str]
     followers: frozenset[str]
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Links:
         """From the answer to INFO replication. KeyDB numbers its sources: ``master_…``, ``master_1_…`` and so on."""
-        up, known = set(), set()
+        up, copying, known = set(), set(), set()
         for name, host in info.items():
             if not (name.startswith("master") and name.endswith("_host")):
                 continue
             prefix = name[: -len("host")]
+            if int(info.get(f"{prefix}sync_in_progress", 0)):
+                copying.add(str(host))
             if info.get(f"{prefix}link_status") == "up":
                 up.add(str(host))
                 known.add(str(host))
@@ -53,7 +57,7 @@ class Links:
                 known.add(str(host))
         replicas = [value for name, value in info.items() if name.startswith("slave") and isinstance(value, dict)]
         followers = {str(replica["ip"]) for replica in replicas if replica.get("state") == "online"}
-        return cls(frozenset(up), frozenset(known), frozenset(followers))
+        return cls(frozenset(up), frozenset(copying), frozenset(known), frozenset(followers))
 
 
 def client(settings: Settings, address: str, username: str, password: str) -> redis.Redis:
@@ -100,6 +104,8 @@ def standings(settings: Settings) -> dict[str, Standing]:
         try:
             is_loading = int(peer.info("persistence")["loading"]) != 0
             is_known = settings.address in Links.of(peer.info("replication")).known
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
+            return Standing.ESTRANGED
         except redis.RedisError as error:
             return Standing.REFUSES if _is_refusal(error) else Standing.UNKNOWN
         finally:

@@ -14,7 +14,8 @@ class Settings:
     ``peers`` is name to address. ``config`` is the server's configuration, ``auth`` its file with ``masteruser`` and
     ``masterauth``, ``acl`` the one with all users, ``data`` its working directory and ``run`` one that a boot empties.
     ``ca``, ``certificate`` and ``key`` are files, or empty without TLS. Times are in seconds: ``wait_s`` for a peer
-    of which nothing is known, ``attach_s`` for the peers to follow this node, ``link_s`` for one copy of their data.
+    of which nothing is known, ``attach_s`` for the peers to follow this node and for a copy of theirs to begin,
+    ``link_s`` for one copy to be there.
     """
 
     address: str
