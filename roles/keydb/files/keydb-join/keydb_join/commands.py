@@ -17,7 +17,7 @@ import redis
 from keydb_join.dataset import Dataset
 from keydb_join.decision import Start, decide
 from keydb_join.joining import NotJoinedError, be_followed, follow, forget_what_nobody_has, shut_out
-from keydb_join.nodes import Standing, client, standings
+from keydb_join.nodes import Standing, client, standings, tell
 from keydb_join.settings import Settings
 
 _ASK_EVERY_S = 0.5
@@ -81,14 +81,14 @@ def complete(settings: Settings) -> None:
     shut_out(server, user)
     missing = follow(server, settings, donors)
     for address in others:
-        server.execute_command("REPLICAOF", address, settings.port)
+        tell(server, "REPLICAOF", address, settings.port)
     if missing:
         _say(4, f"goes on without data from {', '.join(missing)}")
     givers = [client(settings, address, user, password) for address in donors if address not in missing]
     forgotten = forget_what_nobody_has(server, givers)
     Dataset(Path(settings.data)).finish()
     keys = server.dbsize()
-    server.execute_command("ACL", "SETUSER", user, "on")
+    tell(server, "ACL", "SETUSER", user, "on")
     be_followed(server, [address for address in donors if address not in missing], settings.attach_s)
     _let_in(server, settings)
     settings.plan_file.unlink()
@@ -144,10 +144,10 @@ def _let_in(server: redis.Redis, settings: Settings) -> None:
     for line in _users(settings):
         _, name, *rules = line.split()
         if name not in (*_LET_IN, "default"):
-            server.execute_command("ACL", "SETUSER", name, "reset", *rules)
+            tell(server, "ACL", "SETUSER", name, "reset", *rules)
     # It ends this connection.
     with contextlib.suppress(redis.ConnectionError):
-        server.execute_command("ACL", "DELUSER", _USER)
+        tell(server, "ACL", "DELUSER", _USER)
 
 
 def _users(settings: Settings) -> list[str]:

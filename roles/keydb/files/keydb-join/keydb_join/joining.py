@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import redis
 
-from keydb_join.nodes import Links
+from keydb_join.nodes import Links, tell
 from keydb_join.settings import Settings
 
 _POLL_S = 0.1
@@ -46,12 +46,12 @@ def shut_out(server: redis.Redis, user: str, clock: Callable[[], float] = time.m
 
     They would get back what they have deleted since. Raises redis.RedisError, and NotJoinedError where they stay.
     """
-    server.execute_command("ACL", "SETUSER", user, "off")
+    tell(server, "ACL", "SETUSER", user, "off")
     until = clock() + _SHUT_OUT_S
     while _links(server).followers:
         if clock() >= until:
             raise NotJoinedError(f"peers follow this node still, {_SHUT_OUT_S:.0f} seconds after they were sent away")
-        server.execute_command("CLIENT", "KILL", "TYPE", "replica")
+        tell(server, "CLIENT", "KILL", "TYPE", "replica")
         time.sleep(_POLL_S)
 
 
@@ -65,7 +65,7 @@ def follow(
     """
     missing = []
     for address in addresses:
-        server.execute_command("REPLICAOF", address, settings.port)
+        tell(server, "REPLICAOF", address, settings.port)
         if not _copied(server, settings, address, clock):
             missing.append(address)
     if len(missing) == len(addresses):

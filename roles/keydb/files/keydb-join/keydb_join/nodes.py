@@ -73,7 +73,7 @@ def client(settings: Settings, address: str, username: str, password: str) -> re
             ssl_check_hostname=True,
         )
     # Newer versions introduce themselves by commands that not every user may give.
-    habits = {"protocol": 2, "lib_name": None, "lib_version": None, "driver_info": None}
+    habits: dict[str, Any] = {"protocol": 2, "lib_name": None, "lib_version": None, "driver_info": None}
     known = signature(redis.Redis.__init__).parameters
     if "driver_info" in known:
         del habits["lib_name"], habits["lib_version"]
@@ -93,6 +93,12 @@ def client(settings: Settings, address: str, username: str, password: str) -> re
         encoding_errors="surrogateescape",
         **arguments,
     )
+
+
+def tell(server: redis.Redis, *words: str | int) -> None:
+    """Give a command that the library has no method for. Raises redis.RedisError."""
+    execute: Any = server.execute_command
+    execute(*words)
 
 
 def standings(settings: Settings) -> dict[str, Standing]:
