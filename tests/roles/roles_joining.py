@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -52,10 +53,14 @@ class Mesh(Servers):
         self.wait_until_ready()
 
     def stop(self, name: str) -> None:
-        """An orderly stop."""
+        """An orderly stop, which the server is told again until it does so."""
         process = self.processes.pop(name)
-        process.terminate()
-        process.wait(PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while process.poll() is None:
+            assert time.monotonic() < until, f"{name} does not stop:\n{self.log(name)}"
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
 
     def client(self, name: str, user: str = "storm") -> redis.Redis:
         """A new connection to one node."""

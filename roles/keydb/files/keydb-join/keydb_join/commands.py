@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,8 @@ from keydb_join.nodes import Standing, client, standings, tell
 from keydb_join.settings import Settings
 
 _ASK_EVERY_S = 0.5
-_LISTENS_S = 60.0
+# A server that takes a copy may not answer for as long as its own conversation with a slow peer lasts.
+_PATIENCE_S = 60.0
 # Whoever shall find their way in while everybody else is kept out. What else they may do is in the file of all users.
 _LET_IN = ("replication", "health", "operator")
 _USER = "joining"
@@ -41,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         run(Settings.read(Path(file)))
     except (OSError, ValueError, TypeError, KeyError, redis.RedisError, NotJoinedError) as error:
         _say(3, f"{command}: {error}")
+        _end_server()
         return 1
     return 0
 
@@ -72,7 +76,7 @@ def complete(settings: Settings) -> None:
     donors = [settings.peers[name] for name in plan["donors"]]
     others = [address for address in settings.peers.values() if address not in donors]
     began = time.monotonic()
-    server = client(settings, settings.address, _USER, plan["password"])
+    server = client(settings, settings.address, _USER, plan["password"], _PATIENCE_S)
     _wait_until_it_listens(server)
     missing = be_followed(server, donors, settings.attach_s)
     if missing:
@@ -84,7 +88,7 @@ def complete(settings: Settings) -> None:
         tell(server, "REPLICAOF", address, settings.port)
     if missing:
         _say(4, f"goes on without data from {', '.join(missing)}")
-    givers = [client(settings, address, user, password) for address in donors if address not in missing]
+    givers = [client(settings, address, user, password, _PATIENCE_S) for address in donors if address not in missing]
     forgotten = forget_what_nobody_has(server, givers)
     Dataset(Path(settings.data)).finish()
     keys = server.dbsize()
@@ -115,7 +119,7 @@ def _decided(settings: Settings, files: Dataset) -> Start:
 
 
 def _wait_until_it_listens(server: redis.Redis) -> None:
-    until = time.monotonic() + _LISTENS_S
+    until = time.monotonic() + _PATIENCE_S
     while True:
         try:
             server.ping()
@@ -153,6 +157,13 @@ def _let_in(server: redis.Redis, settings: Settings) -> None:
 def _users(settings: Settings) -> list[str]:
     lines = Path(settings.acl).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.startswith("user ")]
+
+
+def _end_server() -> None:
+    """Half of a copy is not worth saving, and told to stop the server would try to, however long that takes."""
+    if "MAINPID" in os.environ:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(os.environ["MAINPID"]), signal.SIGKILL)
 
 
 def _acl(settings: Settings, password: str) -> str:

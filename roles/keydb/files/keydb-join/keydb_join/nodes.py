@@ -13,7 +13,8 @@ import redis
 
 from keydb_join.settings import Settings
 
-_ANSWER_S = 2.0
+ANSWER_S = 2.0
+"""What a peer may take to answer. One that takes longer is asked again."""
 
 
 class Standing(enum.Enum):
@@ -60,8 +61,8 @@ class Links:
         return cls(frozenset(up), frozenset(copying), frozenset(known), frozenset(followers))
 
 
-def client(settings: Settings, address: str, username: str, password: str) -> redis.Redis:
-    """A client that tries once, and waits two seconds at most."""
+def client(settings: Settings, address: str, username: str, password: str, timeout_s: float = ANSWER_S) -> redis.Redis:
+    """A client that tries once, and waits no longer than that for an answer."""
     arguments: dict[str, Any] = {"username": username, "password": password}
     if settings.ca:
         arguments.update(
@@ -86,8 +87,8 @@ def client(settings: Settings, address: str, username: str, password: str) -> re
     return redis.Redis(
         host=address,
         port=settings.port,
-        socket_timeout=_ANSWER_S,
-        socket_connect_timeout=_ANSWER_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
         decode_responses=True,
         # Keys are any bytes.
         encoding_errors="surrogateescape",
