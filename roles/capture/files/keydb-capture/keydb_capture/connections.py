@@ -49,11 +49,11 @@ class Connection:
     def add(self, segment: Segment) -> None:
         """Takes the next segment, of either direction."""
         direction = self._directions[segment.source]
-        if segment.is_syn and not self.is_seen_from_start:
+        if segment.is_syn:
             self.is_seen_from_start = True
-            # The first SYN is the client's, unless only the answer to it was seen; ports tell those apart as before.
-            if not self._directions[segment.target].begins and segment.source.port >= segment.target.port:
-                self.client, self.server = segment.source, segment.target
+            # The server's has an acknowledgement in it.
+            ends = (segment.source, segment.target)
+            self.server, self.client = ends if segment.is_ack else ends[::-1]
         direction.add(segment)
 
     def spoken(self, markers: Sequence[bytes]) -> Spoken:

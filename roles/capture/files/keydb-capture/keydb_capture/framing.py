@@ -44,11 +44,15 @@ def frame(chunks: Sequence[Chunk], *, begins: bool) -> Framing:
         if boundary is None or boundary < chunk.start:
             found = _first_header(chunk.data)
             if found is None:
-                if _looks_like_text(chunk.data) or len(chunk.data) > _HEADER + _LONGEST:
+                if _begins_with_record(chunk.data):
+                    # Something else follows it.
+                    found = 0
+                elif _looks_like_text(chunk.data) or len(chunk.data) > _HEADER + _LONGEST:
                     return Framing(records, chunk.data, unknown)
-                unknown += len(chunk.data)
-                boundary = None
-                continue
+                else:
+                    unknown += len(chunk.data)
+                    boundary = None
+                    continue
             unknown += found
             boundary = chunk.start + found
         position = boundary - chunk.start
@@ -71,6 +75,10 @@ def _record_length(data: bytes, position: int) -> int | None:
     length = int.from_bytes(data[position + 3 : position + _HEADER], "big")
     is_record = kind in _TYPES and major == _MAJOR and minor <= _LAST_MINOR and 0 < length <= _LONGEST
     return length if is_record else None
+
+
+def _begins_with_record(data: bytes) -> bool:
+    return len(data) >= _HEADER and _record_length(data, 0) is not None
 
 
 def _may_begin_header(left: bytes) -> bool:

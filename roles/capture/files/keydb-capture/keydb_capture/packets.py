@@ -19,6 +19,7 @@ _FIELDS = (
     "tcp.stream",
     "tcp.seq_raw",
     "tcp.flags.syn",
+    "tcp.flags.ack",
     "tcp.analysis.retransmission",
     "tcp.analysis.ack_rtt",
     "tcp.analysis.initial_rtt",
@@ -29,6 +30,8 @@ _FIELDS = (
     "tcp.payload",
 )
 _SERVER_HELLO = "2"
+# As this version of tshark says it, and as later ones do.
+_TRUE = ("1", "True")
 _NS = 1_000_000_000
 
 
@@ -70,6 +73,7 @@ class Segment:
     stream: int
     sequence: int
     is_syn: bool
+    is_ack: bool
     is_retransmission: bool
     ack_rtt: float | None
     initial_rtt: float | None
@@ -109,7 +113,8 @@ def _segment(values: Sequence[str]) -> Segment:
         target=End(found["ip.dst"] or found["ipv6.dst"], int(found["tcp.dstport"])),
         stream=int(found["tcp.stream"]),
         sequence=int(found["tcp.seq_raw"]),
-        is_syn=found["tcp.flags.syn"] in ("1", "True"),
+        is_syn=found["tcp.flags.syn"] in _TRUE,
+        is_ack=found["tcp.flags.ack"] in _TRUE,
         is_retransmission=bool(found["tcp.analysis.retransmission"]),
         ack_rtt=float(found["tcp.analysis.ack_rtt"]) if found["tcp.analysis.ack_rtt"] else None,
         initial_rtt=float(found["tcp.analysis.initial_rtt"]) if found["tcp.analysis.initial_rtt"] else None,

@@ -82,8 +82,10 @@ def _take(findings: Findings, name: str, captured: Captured, pcap: Path) -> None
     run, seen = findings.run, _Seen()
     found = connections(seen.through(findings.tally, name, captured, read(pcap, [run.port])))
     markers = [each.marker for each in run.captured.values() if each.marker]
-    own = [each for each in found if run.port in (each.server.port, each.client.port)]
     speech = [(each, each.spoken(markers)) for each in found]
+    # One that ends while this begins has nothing to say any more.
+    speech = [(each, spoken) for each, spoken in speech if spoken.speech is not Speech.NOTHING]
+    own = [each for each, _ in speech if run.port in (each.server.port, each.client.port)]
     for connection, spoken in speech:
         if spoken.speech in _CLEAR:
             key = (connection.server.host, connection.server.port, spoken.speech)
@@ -102,7 +104,7 @@ def _take(findings: Findings, name: str, captured: Captured, pcap: Path) -> None
         "segments": seen.segments,
         "bytes": seen.size,
         "dropped": dropped,
-        "connections": len(found),
+        "connections": len(speech),
         "connections_tls": len(is_tls),
         "connections_engine": len(own),
         "connections_from_before": sum(not each.is_seen_from_start for each in own),
