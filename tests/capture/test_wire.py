@@ -178,6 +178,16 @@ def test_a_file_that_breaks_off_is_judged_as_far_as_it_goes(wire: Wire, share: f
     assert 0 < result["nodes"]["here"]["segments"] < wire.pcap.stat().st_size
 
 
+def test_a_capture_that_ended_early_says_nothing_per_write(wire: Wire) -> None:
+    with_tls(wire)
+    wire.stop()
+    wire.traffic["ended_ns"] += 10_000_000_000
+    result = wire.judge("holds")
+    assert (result["bytes_per_write"], result["segments_per_write"]) == (None, None)
+    assert any("s before the writes did" in mark for mark in result["marks"])
+    assert "note: here: it ended 10 s before" in result["table"]
+
+
 def test_nothing_on_the_wire_shows_nothing(wire: Wire) -> None:
     wire.start()
     wire.stop()

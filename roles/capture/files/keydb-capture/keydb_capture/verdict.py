@@ -23,6 +23,7 @@ _CLEAR = (*_FORBIDDEN, Speech.HTTP, Speech.CLEAR)
 _DROPPED = re.compile(r"(\d+) packets? dropped by kernel")
 # What is left in tcpdump's buffer when the file may not grow any more.
 _ALMOST = 256 * 1024
+_ENDED_EARLY_NS = 3_000_000_000
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Clear:
 
 @dataclass
 class Findings:
-    """Put together from one capture after the other."""
+    """Put together from one capture after the other. ``is_whole``: they last as long as what was done meanwhile."""
 
     run: Run
     tally: Tally
@@ -47,6 +48,7 @@ class Findings:
     clear: dict[tuple[str, int, Speech], Clear] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
+    is_whole: bool = True
 
 
 def judge(directory: Path) -> dict[str, Any]:
@@ -66,8 +68,8 @@ def judge(directory: Path) -> dict[str, Any]:
         "not_captured": [*run.left_out, *(f"{name}'s interface" for name in run.addresses if name not in run.captured)],
         "pairs": [{"from": pair[0], "to": pair[1], **each.as_json()} for pair, each in sorted(tally.pairs.items())],
         "writes": tally.writes,
-        "bytes_per_write": tally.per_write(tally.size_in_window),
-        "segments_per_write": tally.per_write(tally.segments_in_window),
+        "bytes_per_write": tally.per_write(tally.size_in_window) if findings.is_whole else None,
+        "segments_per_write": tally.per_write(tally.segments_in_window) if findings.is_whole else None,
         "retransmissions": tally.retransmissions,
         "tls": [_tls(hello, count) for hello, count in tally.handshakes().most_common()],
         "plaintext": findings.plaintext,
@@ -112,6 +114,10 @@ def _take(findings: Findings, name: str, captured: Captured, pcap: Path) -> None
     }
     if dropped:
         findings.marks.append(f"{name}: {dropped} packets were dropped; nobody knows what was in them")
+    if seen.last_ns < captured.ended_ns - _ENDED_EARLY_NS:
+        findings.is_whole = False
+        missed_s = (captured.ended_ns - seen.last_ns) / 1e9
+        findings.marks.append(f"{name}: it ended {missed_s:.0f} s before the writes did, so nothing is said per write")
     if pcap.stat().st_size > run.largest_bytes - _ALMOST:
         findings.marks.append(f"{name}: the capture ended early, at {run.largest_bytes // 10**6} MB")
     if not any(each in is_tls for each in own):
@@ -126,12 +132,14 @@ def _take(findings: Findings, name: str, captured: Captured, pcap: Path) -> None
 class _Seen:
     segments: int = 0
     size: int = 0
+    last_ns: int = 0
 
     def through(self, tally: Tally, name: str, captured: Captured, segments: Iterable[Segment]) -> Iterable[Segment]:
         """The same segments, each of which is counted on its way."""
         for segment in segments:
             self.segments += 1
             self.size += segment.size
+            self.last_ns = segment.at_ns
             tally.add(name, captured, segment)
             yield segment
 
