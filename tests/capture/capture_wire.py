@@ -55,6 +55,7 @@ class Wire:
     listeners: list[dict[str, Any]] = field(default_factory=list)
     exempt: list[dict[str, Any]] = field(default_factory=list)
     traffic: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
     _tcpdump: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +106,7 @@ class Wire:
             "largest_bytes": 50_000_000,
             "port": self.server.port,
             "network": "127.0.0.0/8",
-            "addresses": {"here": "127.0.0.1"},
+            "addresses": {"here": "127.0.0.1", **self.others},
             "exempt": self.exempt,
             "left_out": ["SSH (port 22)"],
             "captured": {

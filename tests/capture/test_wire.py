@@ -36,7 +36,9 @@ def test_only_tls_holds(wire: Wire) -> None:
     node = result["nodes"]["here"]
     assert (node["connections"], node["connections_tls"], node["connections_from_before"]) == (1, 1, 0)
     (pair,) = result["pairs"]
-    assert (pair["from"], pair["to"], pair["retransmissions"]) == ("here", "here", 0)
+    assert (pair["from"], pair["to"]) == ("here", "here")
+    # A busy machine may hold an acknowledgement back for so long that something is sent again.
+    assert pair["retransmissions"] < 5
     assert pair["bytes"] == node["bytes"]
     assert pair["initial_rtt"]["count"] == 1
     assert 0 < pair["initial_rtt"]["median_ms"] < 1000
@@ -186,6 +188,17 @@ def test_a_capture_that_ended_early_says_nothing_per_write(wire: Wire) -> None:
     assert (result["bytes_per_write"], result["segments_per_write"]) == (None, None)
     assert any("s before the writes did" in mark for mark in result["marks"])
     assert "note: here: it ended 10 s before" in result["table"]
+
+
+@pytest.mark.parametrize("unseen", [1, 2])
+def test_what_nobody_saw_is_not_divided_by_the_writes(wire: Wire, unseen: int) -> None:
+    wire.others = {f"other{number}": f"127.0.1.{number}" for number in range(unseen)}
+    with_tls(wire)
+    wire.stop()
+    result = wire.judge("holds")
+    assert result["not_captured"][1:] == [f"{name}'s interface" for name in wire.others]
+    assert (result["bytes_per_write"] is None) == (unseen > 1)
+    assert bool(result["marks"]) == (unseen > 1)
 
 
 def test_nothing_on_the_wire_shows_nothing(wire: Wire) -> None:

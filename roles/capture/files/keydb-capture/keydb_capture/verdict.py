@@ -58,6 +58,11 @@ def judge(directory: Path) -> dict[str, Any]:
     for name, captured in run.captured.items():
         _take(findings, name, captured, directory / captured.pcap)
     _weigh(findings)
+    # A pair of nodes is seen where there is a capture at one of them.
+    unseen = [name for name in run.addresses if name not in run.captured]
+    if len(unseen) > 1:
+        findings.is_whole = False
+        findings.marks.append(f"what {', '.join(unseen)} said to each other was not seen, so nothing is said per write")
     tally = findings.tally
     holds = not findings.problems
     return {
@@ -65,7 +70,7 @@ def judge(directory: Path) -> dict[str, Any]:
         "taken_at": run.taken_at,
         "seconds": run.seconds,
         "nodes": findings.nodes,
-        "not_captured": [*run.left_out, *(f"{name}'s interface" for name in run.addresses if name not in run.captured)],
+        "not_captured": [*run.left_out, *(f"{name}'s interface" for name in unseen)],
         "pairs": [{"from": pair[0], "to": pair[1], **each.as_json()} for pair, each in sorted(tally.pairs.items())],
         "writes": tally.writes,
         "bytes_per_write": tally.per_write(tally.size_in_window) if findings.is_whole else None,
