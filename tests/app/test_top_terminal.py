@@ -139,10 +139,11 @@ def test_colours_are_left_out_where_they_are_not_wanted(
 
 
 @needs_tmux
-def test_a_terminal_that_nobody_knows(servers: tuple[Server, Server], terminal: Terminal) -> None:
+@pytest.mark.parametrize("name", ["no-such-terminal", "dumb"])
+def test_a_terminal_without_a_screen(servers: tuple[Server, Server], terminal: Terminal, name: str) -> None:
     terminal.open(120, 24)
-    terminal.type(command(servers, environment="TERM=no-such-terminal"))
-    terminal.shows("keydb-observer: this terminal (TERM=no-such-terminal) is not known")
+    terminal.type(command(servers, environment=f"TERM={name}"))
+    terminal.shows(f"keydb-observer: a screen cannot be had on TERM={name}; see --once")
     terminal.type("echo code $?")
     terminal.shows("code 2")
 

@@ -82,6 +82,18 @@ def test_a_password_in_the_clear_is_not_shown_once_more(wire: Wire) -> None:
     assert "secret" not in str(result)
 
 
+def test_bytes_are_those_of_all_connections_together(wire: Wire) -> None:
+    question, answer = b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"
+    with answering(answer) as port:
+        with_tls(wire, port)
+        for _ in range(3):
+            say(port, question)
+        wire.stop()
+    (found,) = wire.judge("does not hold")["plaintext"]
+    assert found["bytes"] == 3 * len(question + answer)
+    assert len(found["peers"]) == 3
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "what"),
     [

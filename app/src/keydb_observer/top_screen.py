@@ -18,7 +18,7 @@ _COLOURS = {Kind.TROUBLE: curses.COLOR_RED, Kind.WARNING: curses.COLOR_YELLOW}
 
 
 class UnknownTerminalError(OSError):
-    """The terminal cannot be driven; the text says why."""
+    """The terminal is not known, or has no places to write to."""
 
 
 class Screen:
@@ -70,10 +70,11 @@ def opened_screen(environment: Mapping[str, str]) -> Iterator[Screen]:
     locale.setlocale(locale.LC_ALL, "")
     try:
         curses.setupterm()
-    except curses.error as error:
-        raise UnknownTerminalError(
-            f"this terminal (TERM={environment.get('TERM', '')}) is not known: {error}"
-        ) from None
+        can_move = curses.tigetstr("cup") is not None
+    except curses.error:
+        can_move = False
+    if not can_move:
+        raise UnknownTerminalError(f"a screen cannot be had on TERM={environment.get('TERM', '')}; see --once")
     window = curses.initscr()
     try:
         curses.noecho()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from keydb_capture import resp
-from keydb_capture.connections import Speech, connections, name_of
+from keydb_capture.connections import Connection, Speech, Spoken, connections, name_of
 from keydb_capture.packets import Hello, Segment, read
 from keydb_capture.request import Captured, Run
 from keydb_capture.tally import Tally
@@ -93,16 +94,10 @@ def _take(findings: Findings, name: str, captured: Captured, pcap: Path) -> None
     # One that ends while this begins has nothing to say any more.
     speech = [(each, spoken) for each, spoken in speech if spoken.speech is not Speech.NOTHING]
     own = [each for each, _ in speech if run.port in (each.server.port, each.client.port)]
-    for connection, spoken in speech:
-        if spoken.speech in _CLEAR:
-            key = (connection.server.host, connection.server.port, spoken.speech)
-            clear = findings.clear.setdefault(key, Clear())
-            clear.is_inside |= run.is_inside(connection.server.host) and run.is_inside(connection.client.host)
-            # Both ends see the same bytes.
-            clear.size = max(clear.size, spoken.size)
-            clear.sample = clear.sample or spoken.sample
-            clear.peers.add(name_of(connection.client, _names(run)))
-            clear.seen_by.add(name)
+    _take_clear(findings, name, speech)
+    unknown = sum(spoken.speech is Speech.UNKNOWN for _, spoken in speech)
+    if unknown:
+        findings.marks.append(f"{name}: {unknown} connections said too little to tell whether it is TLS")
     is_tls = [each for each, spoken in speech if spoken.speech is Speech.TLS]
     dropped = sum(map(int, _DROPPED.findall(captured.said)))
     findings.nodes[name] = {
@@ -131,6 +126,23 @@ def _take(findings: Findings, name: str, captured: Captured, pcap: Path) -> None
     if any(marker in pcap.read_bytes() for marker in markers):
         findings.problems.append(f"{name}: a value that was written meanwhile is readable in {pcap.name}")
     findings.problems += [f"{name}: {problem}" for problem in captured.problems]
+
+
+def _take_clear(findings: Findings, name: str, speech: Iterable[tuple[Connection, Spoken]]) -> None:
+    """What was in the clear in one capture."""
+    run, sizes = findings.run, Counter[tuple[str, int, Speech]]()
+    for connection, spoken in speech:
+        if spoken.speech in _CLEAR:
+            key = (connection.server.host, connection.server.port, spoken.speech)
+            sizes[key] += spoken.size
+            clear = findings.clear.setdefault(key, Clear())
+            clear.is_inside |= run.is_inside(connection.server.host) and run.is_inside(connection.client.host)
+            clear.sample = clear.sample or spoken.sample
+            clear.peers.add(name_of(connection.client, _names(run)))
+            clear.seen_by.add(name)
+    for key, size in sizes.items():
+        # Both ends see the same bytes.
+        findings.clear[key].size = max(findings.clear[key].size, size)
 
 
 @dataclass
