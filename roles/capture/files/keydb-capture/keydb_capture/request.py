@@ -86,7 +86,7 @@ class Run:
             seconds=found["seconds"],
             largest_bytes=found["largest_bytes"],
             port=found["port"],
-            network=ipaddress.ip_network(found["network"]),
+            network=ipaddress.ip_network(found["network"], strict=False),
             addresses=found["addresses"],
             exempt={each["port"]: each["what"] for each in found["exempt"]},
             left_out=tuple(found["left_out"]),
