@@ -12,7 +12,7 @@ from keydb_observer.messages import Mode
 from keydb_observer.nodes import Node
 from keydb_observer.resolution import ALL_OPTIONS, WrongOptionError, resolve
 
-COMMANDS = ("write", "listen", "status", "load", "audit", "heal", "storm", "states", "judge")
+COMMANDS = ("write", "listen", "status", "top", "load", "audit", "heal", "storm", "states", "judge")
 
 
 def wrong(command: str, arguments: dict[str, object], environment: dict[str, str] | None = None) -> str:
@@ -228,7 +228,7 @@ def test_options_may_stand_on_both_sides_of_the_command(tmp_path: Path) -> None:
     assert '"from-file"' in after.stdout
 
 
-@pytest.mark.parametrize("command", ["write", "listen", "status", "load", "audit", "heal", "storm", "states"])
+@pytest.mark.parametrize("command", ["write", "listen", "status", "top", "load", "audit", "heal", "storm", "states"])
 def test_help_names_every_option(command: str) -> None:
     result = run_program(command, "--help")
     assert result.returncode == 0

@@ -39,12 +39,14 @@ from keydb_observer.resolution import (
     resolve_load,
     resolve_states,
     resolve_storm,
+    resolve_top,
 )
 from keydb_observer.settings import Settings
 from keydb_observer.states import read_and_write
 from keydb_observer.status import ask_cluster
 from keydb_observer.status_table import render
 from keydb_observer.storm import storm_until_stopped
+from keydb_observer.top import is_live, print_once, watch_until_stopped
 from keydb_observer.writer import Writer
 
 PROGRAM = "keydb-observer"
@@ -112,6 +114,14 @@ def _status(arguments: _Arguments) -> int:
     return EXIT_WELL if status.is_well else EXIT_NOT_WELL
 
 
+def _top(arguments: _Arguments) -> int:
+    settings, top = resolve_top(arguments, os.environ)
+    if is_live(top):
+        # uvloop would make the terminal's input non-blocking, for whoever has it next, too.
+        return _observe(lambda: _run_until_stopped(lambda: watch_until_stopped(settings, top), asyncio.run))
+    return EXIT_WELL if asyncio.run(print_once(settings, top)) else EXIT_NOT_WELL
+
+
 def _load(arguments: _Arguments) -> int:
     settings, load = resolve_load(arguments, os.environ)
     return show_and_write(load, settings, set_up_logging("observer-load"))
@@ -147,6 +157,7 @@ _RUNS: dict[str, Callable[[_Arguments], int]] = {
     "write": _write,
     "listen": _listen,
     "status": _status,
+    "top": _top,
     "load": _load,
     "audit": _audit,
     "heal": _heal,
@@ -206,7 +217,9 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
         parser.add_argument(option.flag, action=action, metavar=option.metavar or option.name.upper(), **common)
 
 
-def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _run_until_stopped(
+    start: Callable[[], Coroutine[Any, Any, None]], run_loop: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
+) -> None:
     async def run() -> None:
         task = asyncio.ensure_future(start())
         loop = asyncio.get_running_loop()
@@ -215,7 +228,7 @@ def _run_until_stopped(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    uvloop.run(run())
+    run_loop(run())
 
 
 def _listen_until_stopped(settings: Settings, logger: logging.Logger) -> None:

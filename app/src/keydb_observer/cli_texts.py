@@ -30,8 +30,9 @@ observer.toml:
   tls = true
   tls-ca = "/etc/keydb-observer/tls/ca.crt"
 
-exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status: a node or a link is down, audit: nodes differ or one cannot
-be asked, states: one cannot be asked, judge: it does not hold; 2 a wrong option, or nodes that may not be repaired"""
+exit codes: 0 well, or ended by SIGTERM or SIGINT; 1 status, top --once: a node or a link is down, audit: nodes differ
+or one cannot be asked, states: one cannot be asked, judge: it does not hold; 2 a wrong option, or nodes that may not be
+repaired"""
 
 COMMANDS = {
     "write": (
@@ -72,6 +73,20 @@ the whole run.""",
 examples:
   keydb-observer status
   keydb-observer --config /etc/keydb-observer/observer.toml status --json""",
+    ),
+    "top": (
+        "watch all nodes, their rates and the observers, as they change",
+        """\
+Asks every --node each --interval seconds and shows what came of it: links, commands and bytes per second (differences
+of the server's counters, the commands less those of the looks themselves), how fast the writer writes and listeners
+hear of it, how late, and their last answers. A node that does not answer keeps nobody waiting; its row says since when.
+q or Ctrl-C ends it. A narrow terminal leaves out what matters least. NO_COLOR is heeded. Without a terminal it prints
+one plain frame, and its exit code is that of status.""",
+        """\
+examples:
+  keydb-observer top
+  keydb-observer --config /etc/keydb-observer/observer.toml top --interval 0.5
+  keydb-observer --config /etc/keydb-observer/observer.toml top --once""",
     ),
     "load": (
         "write to many keys at a fixed rate, whatever the servers do about it",

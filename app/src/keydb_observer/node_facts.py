@@ -51,6 +51,34 @@ class NodeFacts:
         )
 
 
+@dataclass(frozen=True)
+class Counters:
+    """What a server has counted since it was started (``run`` tells one start from another).
+
+    ``commands`` counts replicated ones too, ``input_bytes`` and ``output_bytes`` are the network's. ``clients`` and
+    ``memory_bytes`` are what it has now. What it does not tell is 0.
+    """
+
+    run: str
+    commands: int
+    input_bytes: int
+    output_bytes: int
+    clients: int
+    memory_bytes: int
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any]) -> Counters:
+        """Reads redis-py's dictionary of INFO."""
+        return cls(
+            run=str(info.get("run_id", "")),
+            commands=int(info.get("total_commands_processed", 0)),
+            input_bytes=int(info.get("total_net_input_bytes", 0)),
+            output_bytes=int(info.get("total_net_output_bytes", 0)),
+            clients=int(info.get("connected_clients", 0)),
+            memory_bytes=int(info.get("used_memory", 0)),
+        )
+
+
 def parse_info(text: bytes) -> dict[str, str]:
     """The fields of INFO as the server sends it, by name. Values stay text."""
     pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines())

@@ -260,9 +260,10 @@ OPTIONS: tuple[Option, ...] = (
         "interval",
         number(0.001, 86400),
         "a number of seconds from 0.001 to 86400",
-        "seconds from one write to the next (default 10)",
+        "seconds from one write to the next (default 10); for top, from one look to the next, 0.1 or more, from "
+        "the command line only (default 1)",
         "SECONDS",
-        commands=("write",),
+        commands=("write", "top"),
     ),
     Option(
         "lines-up-to",
@@ -294,6 +295,14 @@ OPTIONS: tuple[Option, ...] = (
         "true or false",
         "print JSON instead of a table",
         commands=("status",),
+        is_flag=True,
+    ),
+    Option(
+        "once",
+        flag,
+        "true or false",
+        "print one plain frame after two looks, and exit (default: when input or output is no terminal)",
+        commands=("top",),
         is_flag=True,
     ),
 )

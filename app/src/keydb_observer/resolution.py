@@ -26,6 +26,7 @@ from keydb_observer.options import DEFAULT_NODE, ENVIRONMENT_PREFIX, OPTIONS, Op
 from keydb_observer.settings import Credentials, Settings, Tls
 from keydb_observer.storm_options import STORM_OPTIONS
 from keydb_observer.storm_settings import StormSettings
+from keydb_observer.top_settings import LEAST_INTERVAL_S, TopSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -118,6 +119,20 @@ def resolve_storm(arguments: Mapping[str, object], environment: Mapping[str, str
         raise WrongOptionError(f"--history: not given; allowed: {_BY_NAME['history'].allowed}")
     values.setdefault("timeout", STORM_TIMEOUT_S)
     return _settings("storm", values, given), StormSettings.from_values(values)
+
+
+def resolve_top(arguments: Mapping[str, object], environment: Mapping[str, str]) -> tuple[Settings, TopSettings]:
+    """The same for ``top``. An interval in a file or in the environment is the writer's."""
+    values, given = _values(arguments, environment)
+    settings = _settings("top", values, given)
+    if "interval" not in arguments:
+        values.pop("interval", None)
+    elif values["interval"] < LEAST_INTERVAL_S:
+        raise WrongOptionError(
+            f"--interval: {arguments['interval']} given: it is out of range; allowed: for top, "
+            f"a number of seconds from {LEAST_INTERVAL_S} to 86400"
+        )
+    return settings, TopSettings.from_values(values)
 
 
 def _values(

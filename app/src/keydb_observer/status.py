@@ -24,7 +24,7 @@ from keydb_observer.messages import (
     handshake_key,
     report_key,
 )
-from keydb_observer.node_facts import NodeFacts
+from keydb_observer.node_facts import Counters, NodeFacts
 from keydb_observer.nodes import Node
 from keydb_observer.settings import Settings
 from keydb_observer.trouble import diagnose
@@ -36,7 +36,10 @@ _OLD_NS = 60 * NS_PER_SECOND
 
 @dataclass(frozen=True)
 class Answer:
-    """What one node said: its facts and the keys it holds, or else why it could not be asked."""
+    """What one node said: its facts and the keys it holds, or else why it could not be asked.
+
+    ``asked`` is how many commands that took.
+    """
 
     node: Node
     facts: NodeFacts | None = None
@@ -44,6 +47,8 @@ class Answer:
     handshakes: tuple[Handshake, ...] = ()
     reports: tuple[Report, ...] = ()
     unreachable: str | None = None
+    counters: Counters | None = None
+    asked: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,8 +120,8 @@ def put_together(answers: Sequence[Answer], now_ns: int) -> ClusterStatus:
     """
     values = [answer.value for answer in answers if answer.value]
     newest_value = max(values, key=lambda value: value.t1_ns, default=None)
-    handshakes = _newest((found for answer in answers for found in answer.handshakes), lambda found: found.t3_ns)
-    reports = _newest((found for answer in answers for found in answer.reports), lambda found: found.sent_ns)
+    handshakes = newest((found for answer in answers for found in answer.handshakes), lambda found: found.t3_ns)
+    reports = newest((found for answer in answers for found in answer.reports), lambda found: found.sent_ns)
     signs_of_life = [
         *(value.t1_ns for value in values),
         *(handshake.t3_ns for handshake in handshakes.values()),
@@ -146,38 +151,41 @@ def put_together(answers: Sequence[Answer], now_ns: int) -> ClusterStatus:
 _FromListener = TypeVar("_FromListener", Handshake, Report)
 
 
-def _newest(
+def newest(
     messages: Iterable[_FromListener], when_ns: Callable[[_FromListener], int]
 ) -> Mapping[tuple[str, str], _FromListener]:
     """The newest of each listener, by its host and name."""
-    newest: dict[tuple[str, str], _FromListener] = {}
+    found: dict[tuple[str, str], _FromListener] = {}
     for message in messages:
         who = (message.host, message.listener)
-        if who not in newest or when_ns(message) > when_ns(newest[who]):
-            newest[who] = message
-    return newest
+        if who not in found or when_ns(message) > when_ns(found[who]):
+            found[who] = message
+    return found
 
 
 async def _ask(node: Node, settings: Settings) -> Answer:
     client = async_client(node, settings)
     try:
-        return await asyncio.wait_for(_question(client, node, settings), 2 * settings.timeout)
+        return await asyncio.wait_for(question(client, node, settings), 2 * settings.timeout)
     except Exception as error:  # one node's trouble is a row of the table, whatever it is
         return Answer(node, unreachable=diagnose(error).text)
     finally:
         await drop_connections(client)
 
 
-async def _question(client: redis.asyncio.Redis, node: Node, settings: Settings) -> Answer:
-    facts = NodeFacts.from_info(await client.info(), len(settings.nodes))
+async def question(client: redis.asyncio.Redis, node: Node, settings: Settings) -> Answer:
+    """What this node says over this client. Raises whatever keeps it from answering."""
+    info = await client.info()
+    facts = NodeFacts.from_info(info, len(settings.nodes))
     if facts.is_loading:
         return Answer(node, unreachable="it is loading its data")
     listeners = [(host.name, mode) for host in settings.nodes for mode in Mode]
     reports = [report_key(host, mode) for host, mode in listeners]
     # One that listens to several keys answers each under a key of its own.
     handshakes = [handshake_key(host, mode, key) for host, mode in listeners for key in (None, settings.key)]
+    keys = (settings.key, *reports, *handshakes)
     pipeline = client.pipeline(transaction=False)
-    for key in (settings.key, *reports, *handshakes):
+    for key in keys:
         pipeline.get(key)
     raw_value, *raw = await pipeline.execute(raise_on_error=False)
     return Answer(
@@ -186,6 +194,8 @@ async def _question(client: redis.asyncio.Redis, node: Node, settings: Settings)
         _parsed(SharedValue, raw_value),
         tuple(filter(None, (_parsed(Handshake, found) for found in raw[len(reports) :]))),
         tuple(filter(None, (_parsed(Report, found) for found in raw[: len(reports)]))),
+        counters=Counters.from_info(info),
+        asked=1 + len(keys),
     )
 
 
