@@ -40,14 +40,19 @@ class Row:
         return tuple(self.about.get(name) for name in names)
 
 
+# The figure without which a row says nothing.
+_DECIDES = {"throughput": "rate", "tail": "p99"}
+
+
 def rows(bench: Document, part: str, **wanted: Any) -> list[Row]:
-    """All rows of a part that are so. Raises NotMeasuredError where the part is not there."""
+    """All rows of a part that are so, and have a figure. Raises NotMeasuredError where the part is not there."""
     if bench.find(part) is None:
         raise why_not(bench, part)
     return [
         Row(path, about)
         for path, about in bench.elements(part)
         if all(about.get(name) == value for name, value in wanted.items())
+        and bench.figure_if_any(*path, _DECIDES[part])
     ]
 
 

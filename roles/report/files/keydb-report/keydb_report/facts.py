@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keydb_report.cited import Sentence, plain_number, say
+from keydb_report.cited import Sentence, join, plain_number, say
 from keydb_report.inputs import KINDS, Document, Inputs
 from keydb_report.pictures.picture import Cell
 
@@ -74,6 +74,10 @@ def _value(document: Document, *path: str | int) -> Cell:
     found = document.find(*path)
     if plain_number(found):
         return document.number(*path)
+    if isinstance(found, bool):
+        return "yes" if found else "no"
+    if isinstance(found, list) and found:
+        return join([say("{each}", each=_value(document, *path, place)) for place in range(len(found))], ", ")
     return document.word(*path) if isinstance(found, str) and found else "-"
 
 
@@ -119,5 +123,5 @@ def _settings(inputs: Inputs) -> Iterator[list[Cell]]:
                 yield [name, field.replace("_", " "), value]
     bench = inputs.get("bench")
     for path, name, found in bench.items("settings") if bench else ():
-        if bench and not isinstance(found, (dict, list)):
-            yield ["bench", name, _value(bench, *path)]
+        if bench and not isinstance(found, dict):
+            yield ["bench", name.replace("_", " "), _value(bench, *path)]

@@ -107,6 +107,13 @@ class Document:
         """Raises NotMeasuredError where no figure is there."""
         return Figure.of(self.find(*path), self.source(*path))
 
+    def figure_if_any(self, *path: str | int) -> Figure | None:
+        """None where no figure is there, as where no round measured anything."""
+        try:
+            return self.figure(*path)
+        except NotMeasuredError:
+            return None
+
 
 def pointer(path: Sequence[str | int]) -> str:
     """A JSON pointer."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from keydb_report.bench import CONDITIONS, Row, conditions_text, rows, title
-from keydb_report.cited import Cited, NotMeasuredError, Sentence, say
+from keydb_report.cited import NotMeasuredError, Sentence, say
 from keydb_report.inputs import Document, Inputs
-from keydb_report.pictures.picture import Cell, Drawn
+from keydb_report.pictures.picture import Cell, Drawn, median
 from keydb_report.svg import canvas, fill
 
 # More would be too small to be read; the table has all.
@@ -62,10 +62,10 @@ def draw(inputs: Inputs) -> Drawn:
 
 
 def _row(bench: Document, row: Row) -> list[Cell]:
-    cited: list[Cited] = [bench.figure(*row.path, of).median for of in ("rate", "p50", "p99")]
+    cited = [median(bench, *row.path, of) for of in ("rate", "p50", "p99")]
     return [contestant(bench, row), conditions_text(bench, row), *cited]
 
 
 def _tail_row(bench: Document, row: Row) -> list[Cell]:
-    cited = [bench.figure(*row.path, of).median for of in ("p50", "p99")]
+    cited = [median(bench, *row.path, of) for of in ("p50", "p99")]
     return [contestant(bench, row), "write to event", bench.number(*row.path, "offered"), *cited]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keydb_report.bench import LISTENERS, why_not
 from keydb_report.cited import Cited, NotMeasuredError, plain_number
 from keydb_report.inputs import Document, Inputs
-from keydb_report.pictures.picture import Drawn
+from keydb_report.pictures.picture import Cell, Drawn, median
 from keydb_report.svg import canvas, plain_ticks
 
 _WHOLE = 100.0
@@ -61,22 +61,24 @@ def percentiles(inputs: Inputs) -> Drawn:
 def lag(inputs: Inputs) -> Drawn:
     """Median and 99th percentile of each listener at each rate that was offered, and its knee."""
     bench = inputs.document("bench")
-    rows: list[list[Cited | str]] = []
+    rows: list[list[Cell]] = []
     with canvas("lag", rows=2, height=5.4, sharex=True) as drawing:
         for place, name in enumerate(_measured(bench)):
             steps = [path for path, _ in bench.elements("listeners", name, "steps")]
             for panel, percentile in zip(drawing.panels, ("p50", "p99"), strict=True):
                 points = []
                 for path in steps:
-                    figure = bench.figure(*path, percentile)
+                    figure = bench.figure_if_any(*path, percentile)
                     offered = float(bench.number(*path, "offered").value)
+                    if figure is None:
+                        continue
                     points.append((offered, figure.median))
                     drawing.spread(panel, offered, figure)
                 if points:
                     drawing.curve(panel, points, LISTENERS[name], place, _SHORTEST_MS)
             for path in steps:
-                row: list[Cited | str] = [LISTENERS[name], bench.number(*path, "offered")]
-                row += [bench.figure(*path, of).median for of in ("achieved", "p50", "p99")]
+                row: list[Cell] = [LISTENERS[name], bench.number(*path, "offered")]
+                row += [median(bench, *path, of) for of in ("achieved", "p50", "p99")]
                 row += [bench.number(*path, of) for of in ("missed", "superseded")]
                 rows.append(row)
         if not rows:

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keydb_report.cited import Cited, Sentence
+from keydb_report.inputs import Document
 
 Cell = Cited | Sentence | str
+
+
+def median(document: Document, *path: str | int) -> Cell:
+    """For a table, which has a dash where no figure is."""
+    figure = document.figure_if_any(*path)
+    return figure.median if figure else "-"
 
 
 @dataclass(frozen=True)

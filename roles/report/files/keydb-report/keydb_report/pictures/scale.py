@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from keydb_report.bench import why_not
-from keydb_report.cited import Cited, NotMeasuredError
+from keydb_report.cited import Cited
 from keydb_report.inputs import Inputs
-from keydb_report.pictures.picture import Cell, Drawn
+from keydb_report.pictures.picture import Cell, Drawn, median
 from keydb_report.svg import canvas, plain_ticks
 
 _WRITERS = {"one": "one node writes", "all": "all nodes write"}
@@ -15,11 +15,9 @@ _MODEL = "the model, not measured"
 def draw(inputs: Inputs) -> Drawn:
     """What is measured has marks of its own, and what is only computed is drawn apart from it."""
     bench = inputs.document("bench")
-    if bench.find("scale") is None:
-        raise why_not(bench, "scale")
-    points = bench.elements("scale", "points")
+    points = [(path, each) for path, each in bench.elements("scale", "points") if bench.figure_if_any(*path, "writes")]
     if not points:
-        raise NotMeasuredError(f"{bench.label} has no points of scale")
+        raise why_not(bench, "scale")
     table: list[list[Cell]] = []
     with canvas("scale") as drawing:
         panel = drawing.panels[0]
@@ -30,10 +28,7 @@ def draw(inputs: Inputs) -> Drawn:
                 nodes, writes = bench.number(*path, "nodes"), bench.figure(*path, "writes")
                 curve.append((float(nodes.value), writes.median))
                 drawing.spread(panel, float(nodes.value), writes)
-                others = [
-                    bench.figure(*path, of).median if bench.find(*path, of) else "-"
-                    for of in ("last_node", "bytes_per_write")
-                ]
+                others = [median(bench, *path, of) for of in ("last_node", "bytes_per_write")]
                 table.append([words, nodes, writes.median, *others])
             if curve:
                 drawing.curve(panel, curve, words, place)

@@ -103,7 +103,7 @@ def _cost(bench: Document, condition: str, name: str) -> Clause:
 def _pair(bench: Document, condition: str, name: str) -> tuple[Row, Row]:
     """Two rows of KeyDB that differ in this alone."""
     conditions = tuple(each for each in (*CONDITIONS, "threads") if each != condition)
-    without: dict[Any, Row] = {
+    without: dict[tuple[Any, ...], Row] = {
         row.key(conditions): row for row in rows(bench, "throughput", engine="keydb", **{condition: False})
     }
     for row in rows(bench, "throughput", engine="keydb", **{condition: True}):
