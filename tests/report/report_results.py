@@ -100,10 +100,14 @@ def bench(**changes: Any) -> dict[str, Any]:
             for writers in ("one", "all")
         ],
         "model": {
-            "form": "writes = a / nodes",
-            "coefficients": {"a": 9000.0},
+            "form": "writes/s = 1 / (a + b (n - 1))",
+            "coefficients": {"a_one": 0.0001, "b_one": 1.234e-05, "a_all": 0.0001, "b_all": 2.0e-05},
             "residual": 0.03,
-            "extrapolated": [{"nodes": 6, "writes": 1500.0}, {"nodes": 12, "writes": 750.0}],
+            "extrapolated": [
+                {"nodes": nodes, "writers": writers, "writes": round(factor / nodes, 1)}
+                for writers, factor in (("one", 9000.0), ("all", 8200.0))
+                for nodes in (4, 6, 12)
+            ],
         },
     }
     known = {

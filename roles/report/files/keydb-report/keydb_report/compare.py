@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keydb_report.answer import Answer
 from keydb_report.bench import LISTENERS, Row, conditions_text, title
-from keydb_report.cited import Cited, NotMeasuredError, Sentence, change, say
+from keydb_report.cited import Cited, NotMeasuredError, Sentence, ratio, say
 from keydb_report.figure import Figure, beyond_spread
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn
-from keydb_report.svg import INK, canvas, fill
+from keydb_report.svg import FAINT, INK, canvas, fill, plain_ticks
 
 _MOST_DRAWN = 20
+# A change that is small is not to look great, and what came to nothing has no logarithm.
+_LEAST_SPAN, _SMALLEST = 2.0, 1e-3
 _BETTER, _WORSE = "better", "worse"
 
 
@@ -33,18 +36,18 @@ class Changed:
     what: Sentence
     now: Figure
     then: Figure
-    percent: Cited
+    times: Cited
     verdict: str
 
     @property
     def sentence(self) -> Sentence:
         """In words."""
         return say(
-            f"{self.verdict}: {{what}}: {{now}} {self.now.unit} against {{then}} {self.then.unit} ({{percent}} %)",
+            f"{self.verdict}: {{what}}: {{now}} {self.now.unit} against {{then}} {self.then.unit} ({{times}} times)",
             what=self.what,
             now=self.now.median,
             then=self.then.median,
-            percent=self.percent,
+            times=self.times,
         )
 
 
@@ -92,10 +95,10 @@ def compare(now: Inputs, then: Inputs, answers: Sequence[Answer], before: Sequen
         if order == 0 or not theirs[key].figure.value:
             found.same = True
             continue
-        percent = change(ours[key].figure.median, theirs[key].figure.median)
+        times = ratio(ours[key].figure.median, theirs[key].figure.median)
         verdict = _BETTER if (order > 0) == ours[key].more else _WORSE
-        found.changed.append(Changed(ours[key].what, ours[key].figure, theirs[key].figure, percent, verdict))
-    found.changed.sort(key=lambda each: (-abs(float(each.percent.value)), each.what.text))
+        found.changed.append(Changed(ours[key].what, ours[key].figure, theirs[key].figure, times, verdict))
+    found.changed.sort(key=lambda each: (-abs(math.log(_drawn(each))), each.what.text))
     return found
 
 
@@ -168,31 +171,40 @@ def _scale(bench: Document) -> Named:
         yield from _named(bench, key, path, what, writes=True, last_node=False, bytes_per_write=False)
 
 
+def _drawn(changed: Changed) -> float:
+    return max(float(changed.times.value), _SMALLEST)
+
+
 def draw(comparison: Comparison) -> Drawn:
     """Each figure that changed, as a bar from what it was. Raises NotMeasuredError where none did."""
     shown = comparison.changed[:_MOST_DRAWN]
     if comparison.lacking or not shown:
         raise NotMeasuredError(comparison.lacking or "nothing changed beyond the spread")
     table: list[list[Cell]] = [
-        [each.what, each.now.median, each.then.median, each.now.unit, each.percent, each.verdict]
+        [each.what, each.now.median, each.then.median, each.now.unit, each.times, each.verdict]
         for each in comparison.changed
     ]
     with canvas("comparison", height=1.2 + 0.5 * len(shown)) as drawing:
         panel = drawing.panels[0]
+        least = min(1 / _LEAST_SPAN, *map(_drawn, shown))
+        panel.set_xscale("log")
+        panel.set_xlim(least, max(_LEAST_SPAN, *map(_drawn, shown)))
         for y, each in enumerate(shown):
             place = (_BETTER, _WORSE).index(each.verdict)
-            (patch,) = panel.barh(2 * y + 1, float(each.percent.value), height=0.8, **fill(place))
-            patch.set_gid(drawing.name(each.percent, each.what.text))
-            drawing.words(panel, 0, 2 * y, each.what)
+            (patch,) = panel.barh(2 * y + 1, _drawn(each) - 1, left=1, height=0.8, **fill(place))
+            patch.set_gid(drawing.name(each.times, each.what.text))
+            panel.axhline(2 * y + 1, color=FAINT, linewidth=0.4)
+            drawing.words(panel, least, 2 * y, each.what)
         for place, words in enumerate((_BETTER, _WORSE)):
-            panel.barh(0, 0, label=words, **fill(place))
-        panel.axvline(0, color=INK, linewidth=1)
+            panel.barh(0, 0, left=1, label=words, **fill(place))
+        panel.axvline(1, color=INK, linewidth=1)
+        plain_ticks(panel.xaxis)
         panel.set_yticks([])
         panel.set_ylim(2 * len(shown) - 0.4, -0.8)
-        panel.set_xlabel("change, %")
+        panel.set_xlabel("times what it was")
         drawing.legend()
         about = (
             "A bar per figure that changed beyond the spread, to the right where there is more of it than there was."
         )
         svg = drawing.render("What changed", about)
-    return Drawn(svg, about, ("what", "now", "then", "unit", "change, %", "verdict"), table)
+    return Drawn(svg, about, ("what", "now", "then", "unit", "times", "verdict"), table)

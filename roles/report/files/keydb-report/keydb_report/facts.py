@@ -49,6 +49,7 @@ def facts(inputs: Inputs, directory: Path) -> Facts:
         Table("Hosts of the benchmark", ("host", *_HOST_FIELDS, "container"), list(_bench_hosts(bench))),
         Table("Hosts that were checked", ("host", "board", "profile"), list(_checked_hosts(hosts))),
         Table("Engines and their versions", ("engine", "version"), list(_engines(inputs))),
+        Table("The model of the scale", ("what", "value"), list(_model(bench))),
         Table("Runs and their settings", ("of", "setting", "value"), list(_settings(inputs))),
     ]
     sources = [
@@ -112,6 +113,14 @@ def _engines(inputs: Inputs) -> Iterator[list[Cell]]:
 def _on(verify: Document, path: tuple[str | int, ...]) -> Cell:
     engine, name = (_value(verify, *path, each) for each in ("engine", "name"))
     return say("{engine} on {name}", engine=engine, name=name)
+
+
+def _model(bench: Document | None) -> Iterator[list[Cell]]:
+    for path, name, found in bench.items("scale", "model") if bench else ():
+        if bench and isinstance(found, dict):
+            yield from ([each, _value(bench, *inner)] for inner, each, _ in bench.items(*path))
+        elif bench and not isinstance(found, list):
+            yield [name.replace("_", " "), _value(bench, *path)]
 
 
 def _settings(inputs: Inputs) -> Iterator[list[Cell]]:

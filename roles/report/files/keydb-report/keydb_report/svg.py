@@ -65,7 +65,13 @@ ET.register_namespace("xlink", _XLINK)
 def style(place: int) -> dict[str, Any]:
     """Colour, marker and stroke of a series; no two of six are alike in any of them."""
     at = place % len(_SERIES)
-    return {"color": _SERIES[at], "marker": _MARKERS[at], "linestyle": _STROKES[at], "linewidth": 1.6, "markersize": 5}
+    return {"color": _SERIES[at], "marker": _MARKERS[at], "linestyle": _STROKES[at], "linewidth": 1.6}
+
+
+def marker(place: int) -> dict[str, Any]:
+    """A value of a series. Every other one is hollow and larger: where two lie on each other, both are seen."""
+    hollow = place % 2 == 1
+    return {"markersize": 7.5 if hollow else 4.5, "fillstyle": "none" if hollow else "full"}
 
 
 def fill(place: int) -> dict[str, Any]:
@@ -96,26 +102,16 @@ class Canvas:
         """
         look = style(place)
         ordered = sorted(points, key=lambda point: point[0])
-        marker = look.pop("marker")
-        size = look.pop("markersize")
         xs, ys = [x for x, _ in ordered], [max(float(cited.value), least) for _, cited in ordered]
         # Its marker is there for the legend alone.
-        panel.plot(xs, ys, label=label, marker=marker, markersize=size, markevery=[], **look)
+        panel.plot(xs, ys, label=label, markevery=[], **look, **marker(place))
         for (x, cited), y in zip(ordered, ys, strict=True):
             self.point(panel, x, y, cited, label, place)
 
     def point(self, panel: Any, x: float, y: float, cited: Cited, label: str, place: int) -> None:
         """A value alone."""
-        look = style(place)
-        panel.plot(
-            [x],
-            [y],
-            marker=look["marker"],
-            markersize=look["markersize"],
-            color=look["color"],
-            linestyle="none",
-            gid=self.name(cited, label),
-        )
+        look = style(place) | marker(place) | {"linestyle": "none"}
+        panel.plot([x], [y], gid=self.name(cited, label), **look)
 
     def bar(self, panel: Any, y: float, figure: Measured, label: str, place: int, height: float = 0.8) -> None:
         """The median as a bar from the left, with the spread of the rounds."""

@@ -8,7 +8,7 @@ from keydb_report.bench import CONDITIONS, Row, conditions_text, rows, title
 from keydb_report.cited import NotMeasuredError, Sentence, say
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn, median
-from keydb_report.svg import canvas, fill
+from keydb_report.svg import canvas, fill, plain_ticks
 
 # More would be too small to be read; the table has all.
 _MOST_CONDITIONS = 8
@@ -50,6 +50,9 @@ def draw(inputs: Inputs) -> Drawn:
         panel.set_ylim(y - 0.5, -1)
         panel.set_yticks([])
         panel.grid(visible=False, axis="y")
+        panel.set_xlim(left=0)
+        plain_ticks(panel.xaxis)
+        panel.locator_params(axis="x", nbins=5)
         panel.set_xlabel("operations/s, median and spread")
         for place, name in enumerate(names):
             panel.bar(0, 0, label=name, **fill(place))

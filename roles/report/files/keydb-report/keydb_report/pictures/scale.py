@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from keydb_report.bench import why_not
 from keydb_report.cited import Cited
-from keydb_report.inputs import Inputs
+from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn, median
 from keydb_report.svg import canvas, plain_ticks
 
 _WRITERS = {"one": "one node writes", "all": "all nodes write"}
-_MODEL = "the model, not measured"
 
 
 def draw(inputs: Inputs) -> Drawn:
@@ -32,13 +33,9 @@ def draw(inputs: Inputs) -> Drawn:
                 table.append([words, nodes, writes.median, *others])
             if curve:
                 drawing.curve(panel, curve, words, place)
-        model: list[tuple[float, Cited]] = []
-        for path, _ in bench.elements("scale", "model", "extrapolated"):
-            nodes, computed = bench.number(*path, "nodes"), bench.number(*path, "writes", unit="writes/s")
-            model.append((float(nodes.value), computed))
-            table.append([_MODEL, nodes, computed, "-", "-"])
-        if model:
-            drawing.curve(panel, model, _MODEL, len(_WRITERS))
+        for place, (words, model) in enumerate(_models(bench), start=len(_WRITERS)):
+            drawing.curve(panel, [(float(nodes.value), computed) for nodes, computed in model], words, place)
+            table += [[words, nodes, computed, "-", "-"] for nodes, computed in model]
         panel.set_ylim(bottom=0)
         panel.xaxis.get_major_locator().set_params(integer=True)
         plain_ticks(panel.yaxis)
@@ -49,3 +46,18 @@ def draw(inputs: Inputs) -> Drawn:
         svg = drawing.render("More nodes, and what the model makes of it", about)
     headings = ("what", "nodes", "writes/s", "until the last node has it, ms", "bytes per write")
     return Drawn(svg, about, headings, table)
+
+
+def _models(bench: Document) -> Iterator[tuple[str, list[tuple[Cited, Cited]]]]:
+    """What was computed for more nodes than were measured, by who writes."""
+    found = bench.elements("scale", "model", "extrapolated")
+    for writers in dict.fromkeys(each.get("writers") for _, each in found):
+        who = f"if {_WRITERS[writers]}" if writers in _WRITERS else "the model"
+        yield (
+            f"{who}: computed",
+            [
+                (bench.number(*path, "nodes"), bench.number(*path, "writes", unit="writes/s"))
+                for path, each in found
+                if each.get("writers") == writers
+            ],
+        )

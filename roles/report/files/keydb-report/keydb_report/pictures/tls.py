@@ -9,7 +9,7 @@ from keydb_report.cited import NotMeasuredError, say
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.engines import contestant
 from keydb_report.pictures.picture import Cell, Drawn, median
-from keydb_report.svg import canvas, fill
+from keydb_report.svg import canvas, fill, plain_ticks
 
 _MOST_GROUPS = 6
 # From the cheapest on.
@@ -43,6 +43,9 @@ def draw(inputs: Inputs) -> Drawn:
         panel.set_ylim(y - 0.5, -1)
         panel.set_yticks([])
         panel.grid(visible=False, axis="y")
+        panel.set_xlim(left=0)
+        plain_ticks(panel.xaxis)
+        panel.locator_params(axis="x", nbins=5)
         panel.set_xlabel("operations/s, median and spread")
         for place, words in enumerate(_WAYS.values()):
             panel.bar(0, 0, label=words, **fill(place))
