@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keydb_report.cited import Cited, NotMeasuredError, Sentence, join, say
+from keydb_report.cited import Cited, NotMeasuredError, Sentence, join, say, understood
 
 HOLDS, DOES_NOT_HOLD, NOT_MEASURED = "holds", "does not hold", "not measured"
 
@@ -72,7 +72,7 @@ def answered(number: int, claim: str, checks: Sequence[Check], marks: Sequence[S
     reasons: list[str] = []
     for check in checks:
         try:
-            clauses.append(check())
+            clauses.append(understood(check))
         except NotMeasuredError as why:
             # What is lacking is often lacking for several checks.
             if why.why.text not in reasons:

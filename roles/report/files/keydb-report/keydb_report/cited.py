@@ -6,13 +6,14 @@ No figure gets into the report in another way, so that each can be found again w
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup, escape
 
 _HUNDREDS, _TENS = 100, 10
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,14 @@ class NotMeasuredError(Exception):
     def __init__(self, words: str | Sentence, /, **values: Cited | Sentence | str) -> None:
         self.why = say(words, **values) if isinstance(words, str) else words
         super().__init__(self.why.text)
+
+
+def understood(make: Callable[[], _Made]) -> _Made:
+    """What it makes. Raises NotMeasuredError, too, where a result has something else than it should have somewhere."""
+    try:
+        return make()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise NotMeasuredError(f"what is there is not understood ({type(error).__name__})") from error
 
 
 def plain_number(value: Any) -> bool:

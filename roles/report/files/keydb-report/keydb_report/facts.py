@@ -83,8 +83,8 @@ def _value(document: Document, *path: str | int) -> Cell:
 
 
 def _bench_hosts(bench: Document | None) -> Iterator[list[Cell]]:
-    for path, name, host in bench.items("hosts") if bench else ():
-        if bench and isinstance(host, dict):
+    for path, name, host in bench.members("hosts") if bench else ():
+        if bench:
             yield [
                 name,
                 *(_value(bench, *path, each) for each in _HOST_FIELDS),
@@ -101,7 +101,7 @@ def _checked_hosts(hosts: Document | None) -> Iterator[list[Cell]]:
 
 def _engines(inputs: Inputs) -> Iterator[list[Cell]]:
     bench, verify = inputs.get("bench"), inputs.get("verify")
-    for path, name, _ in bench.items("engines") if bench else ():
+    for path, name, _ in bench.members("engines") if bench else ():
         if bench:
             title = _value(bench, *path, "title")
             yield [name if title == "-" else title, _value(bench, *path, "version")]

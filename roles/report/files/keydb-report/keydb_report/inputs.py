@@ -69,6 +69,10 @@ class Document:
         found = self.find(*path)
         return [((*path, name), name, each) for name, each in (found if isinstance(found, Mapping) else {}).items()]
 
+    def members(self, *path: str | int) -> list[tuple[tuple[str | int, ...], str, Mapping[str, Any]]]:
+        """The same of those that are objects themselves."""
+        return [each for each in self.items(*path) if isinstance(each[2], Mapping)]
+
     def number(self, *path: str | int, unit: str = "") -> Cited:
         """Raises NotMeasuredError where no number is there."""
         found = self.find(*path)
@@ -82,6 +86,12 @@ class Document:
         if not isinstance(found, str) or not found:
             raise NotMeasuredError("{place} says nothing", place=self.source(*path))
         return Cited(found, (self.source(*path),))
+
+    def words(self, *path: str | int) -> list[Cited]:
+        """All texts of a list there; none where there is no list."""
+        found = self.find(*path)
+        each = enumerate(found) if isinstance(found, list) else ()
+        return [self.word(*path, place) for place, text in each if isinstance(text, str) and text]
 
     def name(self, *path: str | int) -> Cited:
         """The last step of the path itself, where the name of a member is the fact. It has to be there."""

@@ -38,9 +38,8 @@ def _hosts(hosts: Document | None) -> Iterator[Sentence]:
 
 
 def _problems(document: Document | None, about: str) -> Iterator[Sentence]:
-    for place, problem in enumerate(document.find("problems") or []) if document else ():
-        if isinstance(problem, str) and problem and document:
-            yield say(f"{about}: {{problem}}", problem=document.word("problems", place))
+    for problem in document.words("problems") if document else ():
+        yield say(f"{about}: {{problem}}", problem=problem)
 
 
 def _slow_listeners(bench: Document | None) -> Iterator[Sentence]:

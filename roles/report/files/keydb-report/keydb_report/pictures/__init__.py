@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from keydb_report.cited import NotMeasuredError
+from keydb_report.cited import NotMeasuredError, understood
 from keydb_report.inputs import Inputs
 from keydb_report.pictures import clocks, engines, faults, listeners, network, scale, tls
 from keydb_report.pictures.picture import Drawn, Picture
@@ -26,7 +27,7 @@ def pictures(inputs: Inputs) -> list[Picture]:
     found = []
     for key, title, draw in _DRAWERS:
         try:
-            found.append(Picture(key, title, draw(inputs)))
+            found.append(Picture(key, title, understood(partial(draw, inputs))))
         except NotMeasuredError as why:
             found.append(Picture(key, title, lacking=why.why))
     return found

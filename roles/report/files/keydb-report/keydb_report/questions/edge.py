@@ -63,14 +63,14 @@ def _others(bench: Document) -> list[str]:
     """Hosts that are no Pi 4B."""
     return [
         name
-        for _, name, host in bench.items("hosts")
+        for _, name, host in bench.members("hosts")
         if _BOARD not in str(host.get("board", "")) or host.get("in_container")
     ]
 
 
 def _board(bench: Document) -> Clause:
     others = _others(bench)
-    if not bench.find("hosts"):
+    if not bench.members("hosts"):
         raise NotMeasuredError("no host is named")
     if others:
         host = bench.find("hosts", others[0])

@@ -6,6 +6,8 @@ neither a durable nor a plain write was lost, no server went down that nobody ha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keydb_report.answer import Answer, Clause, answered
 from keydb_report.cited import Cited, NotMeasuredError, say
 from keydb_report.inputs import Document, Inputs
@@ -56,13 +58,9 @@ def _bystanders(faults: Document) -> Clause:
 
 
 def _recovery(faults: Document) -> Clause:
-    never = [
-        path
-        for path, problem in enumerate(faults.find("problems"))
-        if isinstance(problem, str) and any(words in problem for words in NEVER_BACK)
-    ]
+    never = [each for each in faults.words("problems") if any(words in each.text for words in NEVER_BACK)]
     if never:
-        return Clause(say("{problem}", problem=_without_stop(faults, never[0])), holds=False)
+        return Clause(say("{problem}", problem=_without_stop(never[0])), holds=False)
     links = faults.number("links_up_s", "median", unit="s")
     again = faults.number("events_again_s", "median", unit="s")
     said = say(
@@ -73,6 +71,5 @@ def _recovery(faults: Document) -> Clause:
     return Clause(said, float(again.value) <= _EVENTS_AGAIN_S, again)
 
 
-def _without_stop(faults: Document, place: int) -> Cited:
-    problem = faults.word("problems", place)
-    return Cited(str(problem.value).rstrip("."), problem.sources)
+def _without_stop(problem: Cited) -> Cited:
+    return replace(problem, value=problem.text.rstrip("."))
