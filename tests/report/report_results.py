@@ -115,7 +115,7 @@ def bench(**changes: Any) -> dict[str, Any]:
         "taken_at": "2026-11-26T01:30:00+00:00",
         "seconds": 412.5,
         "inventory": "lab",
-        "scale_name": "small",
+        "settings": {"server": "node1", "parts": ["throughput", "tail"], "rounds": 3, "tls": [True, False]},
         "seed": 1,
         "conditions": {"verdict": "good", "marks": []},
         "hosts": {name: dict(host) for name in NODES},
@@ -263,13 +263,9 @@ def hosts(**findings: Sequence[str]) -> dict[str, Any]:
 
 def capture(**changes: Any) -> dict[str, Any]:
     """Nothing in plaintext."""
-    return {
-        "schema": 1,
-        "taken_at": "2026-11-26T01:40:00+00:00",
-        "nodes": {},
-        "plaintext": [],
-        "verdict": "holds",
-    } | changes
+    tls = [{"version": "TLS 1.3", "cipher": "TLS_AES_256_GCM_SHA384", "connections": 8}]
+    known = {"schema": 1, "taken_at": "2026-11-26T01:40:00+00:00", "nodes": {}, "bytes_per_write": 1217.3, "tls": tls}
+    return known | {"retransmissions": 4, "plaintext": [], "problems": [], "verdict": "holds"} | changes
 
 
 def everything(**changes: Any) -> dict[str, Any]:

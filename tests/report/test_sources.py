@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from keydb_report.page import Report
 from report_page import FREE_NUMBER, Page, Sources, is_shown
 from report_results import around, bench, faults, hosts, listener, made, network, tail, throughput
 
@@ -40,54 +42,61 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_every_value_is_found_again(tmp_path: Path, case: str) -> None:
-    made(tmp_path, **CASES[case])
-    page = Page((tmp_path / "results/report/index.html").read_text(encoding="utf-8"))
-    sources = Sources(tmp_path / "results")
-    sourced = [(text.words, text.sourced) for text in page.read() if text.sourced]
-    wrong = [(words, about) for words, about in sourced if not is_shown(words, sources.expected(about))]
+@dataclass
+class Written:
+    """A case, its report, and where it is."""
+
+    case: str
+    report: Report
+    results: Path
+    page: Page
+    sources: Sources
+
+
+@pytest.fixture(scope="module", params=CASES)
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    directory = tmp_path_factory.mktemp("report")
+    report = made(directory, **CASES[request.param])
+    results = directory / "results"
+    page = Page((results / "report" / "index.html").read_text(encoding="utf-8"))
+    return Written(request.param, report, results, page, Sources(results))
+
+
+def test_every_value_is_found_again(written: Written) -> None:
+    sourced = [(text.words, text.sourced) for text in written.page.read() if text.sourced]
+    wrong = [(words, about) for words, about in sourced if not is_shown(words, written.sources.expected(about))]
     assert wrong == []
-    assert (len(sourced) > 100) == (case != "nothing")
+    assert (len(sourced) > 100) == (written.case != "nothing")
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_there_is_no_number_without_a_source(tmp_path: Path, case: str) -> None:
-    made(tmp_path, **CASES[case])
-    page = Page((tmp_path / "results/report/index.html").read_text(encoding="utf-8"))
-    unsourced = [text.words for text in page.read() if not text.sourced and not text.is_tick]
+def test_there_is_no_number_without_a_source(written: Written) -> None:
+    unsourced = [text.words for text in written.page.read() if not text.sourced and not text.is_tick]
     assert [words for words in unsourced if FREE_NUMBER.search(words)] == []
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_every_mark_of_a_picture_has_its_value_and_is_in_the_table_below_it(tmp_path: Path, case: str) -> None:
-    report = made(tmp_path, **CASES[case])
-    sources = Sources(tmp_path / "results")
-    for picture in report.pictures:
+def test_every_mark_of_a_picture_has_its_value_and_is_in_the_table_below_it(written: Written) -> None:
+    for picture in written.report.pictures:
         if not picture.drawn:
             continue
         marks = [about for _, about in Page(picture.drawn.svg).elements if "data-value" in about]
         values = [about for about in marks if about.get("data-how") != "words"]
         assert values, picture.key
-        assert all(float(about["data-value"]) == pytest.approx(sources.expected(about)) for about in values)
+        assert all(float(about["data-value"]) == pytest.approx(written.sources.expected(about)) for about in values)
         listed = {cell.source for row in picture.drawn.rows for cell in row if hasattr(cell, "source")}
         assert {about["data-source"] for about in values} <= listed
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_answers_are_those_of_the_page_and_name_their_sources(tmp_path: Path, case: str) -> None:
-    made(tmp_path, **CASES[case])
-    written = json.loads((tmp_path / "results/report/answers.json").read_text(encoding="utf-8"))
-    text = " ".join(each.words for each in Page((tmp_path / "results/report/index.html").read_text("utf-8")).read())
-    twin = (tmp_path / "results/report/report.md").read_text(encoding="utf-8")
-    sources = Sources(tmp_path / "results")
-    assert [answer["question"] for answer in written["answers"]] == [1, 2, 3, 4, 5]
-    for answer in written["answers"]:
+def test_the_answers_are_those_of_the_page_and_name_their_sources(written: Written) -> None:
+    answers = json.loads((written.results / "report" / "answers.json").read_text(encoding="utf-8"))["answers"]
+    twin = (written.results / "report" / "report.md").read_text(encoding="utf-8")
+    text = " ".join(each.words for each in written.page.read())
+    assert [answer["question"] for answer in answers] == [1, 2, 3, 4, 5]
+    for answer in answers:
         assert _joined(answer["sentence"]) in _joined(text)
         assert answer["sentence"] in twin
         if answer["figure"] is not None:
             about = {"data-source": " ".join(answer["source"]), "data-how": answer["derived"] or ""}
-            assert sources.expected(about) == pytest.approx(answer["figure"])
+            assert written.sources.expected(about) == pytest.approx(answer["figure"])
 
 
 def _joined(text: str) -> str:

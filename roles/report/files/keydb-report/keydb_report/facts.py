@@ -12,6 +12,7 @@ from keydb_report.inputs import KINDS, Document, Inputs
 from keydb_report.pictures.picture import Cell
 
 _HOST_FIELDS = ("board", "processors", "memory_mb", "kernel", "system", "address")
+_CAPTURED = ("bytes_per_write", "segments_per_write", "retransmissions", "verdict")
 _RUN_FIELDS = ("inventory", "taken_at", "time", "seconds", "scale", "seed", "engine", "engine_version")
 
 
@@ -50,6 +51,7 @@ def facts(inputs: Inputs, directory: Path) -> Facts:
         Table("Hosts that were checked", ("host", "board", "profile"), list(_checked_hosts(hosts))),
         Table("Engines and their versions", ("engine", "version"), list(_engines(inputs))),
         Table("The model of the scale", ("what", "value"), list(_model(bench))),
+        Table("What crossed the cluster network", ("what", "value"), list(_captured(inputs.get("capture")))),
         Table("Runs and their settings", ("of", "setting", "value"), list(_settings(inputs))),
     ]
     sources = [
@@ -121,6 +123,19 @@ def _model(bench: Document | None) -> Iterator[list[Cell]]:
             yield from ([each, _value(bench, *inner)] for inner, each, _ in bench.items(*path))
         elif bench and not isinstance(found, list):
             yield [name.replace("_", " "), _value(bench, *path)]
+
+
+def _captured(capture: Document | None) -> Iterator[list[Cell]]:
+    for name in _CAPTURED if capture else ():
+        if capture:
+            yield [name.replace("_", " "), _value(capture, name)]
+    for path, _ in capture.elements("tls") if capture else ():
+        if capture:
+            version, cipher = (_value(capture, *path, each) for each in ("version", "cipher"))
+            yield [
+                say("{version}, {cipher}: connections", version=version, cipher=cipher),
+                _value(capture, *path, "connections"),
+            ]
 
 
 def _settings(inputs: Inputs) -> Iterator[list[Cell]]:

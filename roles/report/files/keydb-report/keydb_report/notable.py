@@ -23,6 +23,7 @@ def notable(inputs: Inputs) -> list[Sentence]:
         *_slow_listeners(inputs.get("bench")),
         *_not_measured(inputs.get("bench")),
         *_problems(inputs.get("faults"), "faults"),
+        *_problems(inputs.get("capture"), "capture"),
         *_capture(inputs.get("capture")),
     ]
 
