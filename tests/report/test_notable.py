@@ -30,6 +30,14 @@ def test_where_all_is_well_nothing_stands_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        (
+            {"faults": faults(inventory="mine")},
+            "the benchmark and the faults are of different inventories",
+        ),
+        (
+            {"network": network() | {"time": "2026-11-20T01:10:00+00:00"}},
+            "the results are of different days: those of network are older than those of capture",
+        ),
         ({"verify": verify(problems=["node2: one link is down"])}, "verify: node2: one link is down"),
         ({"faults": faults(problems=["Counters: 3."])}, "faults: Counters: 3."),
         ({"capture": capture(plaintext=["node1"])}, "capture: plaintext was seen 1 times"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 
 from keydb_report.cited import Cited, NotMeasuredError, plain_number
 from keydb_report.figure import Figure
+
+_NS_PER_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,21 @@ class Inputs:
     def lacking(self) -> dict[str, NotMeasuredError]:
         """What is not there, and why."""
         return {name: why for name, why in self._reasons.items() if name not in self._documents}
+
+    def time(self, name: str) -> dt.datetime | None:
+        """When a result was made, as far as it says so."""
+        document = self.get(name)
+        if document is None:
+            return None
+        begun_ns = document.find("begun_ns")
+        told = document.find("taken_at") or document.find("time")
+        try:
+            if plain_number(begun_ns):
+                return dt.datetime.fromtimestamp(begun_ns / _NS_PER_SECOND, dt.timezone.utc)
+            found = dt.datetime.fromisoformat(str(told).replace("Z", "+00:00"))
+        except (ValueError, OverflowError, OSError):
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)
 
     def faults_run(self) -> Path | None:
         """The directory of the run that the faults' verdict is of: the latest whose own verdict says the same."""

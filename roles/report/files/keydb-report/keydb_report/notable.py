@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 from keydb_report.bench import LISTENERS, knee, limited_by_generator, marks
 from keydb_report.cited import NotMeasuredError, Sentence, ratio, say
 from keydb_report.figure import beyond_spread
-from keydb_report.inputs import Document, Inputs
+from keydb_report.inputs import KINDS, Document, Inputs
 
 # A listener that takes less than this share of what the other one takes is called slow.
 _SLOW = 0.5
+_ONE_RUN = dt.timedelta(days=1)
 
 
 def notable(inputs: Inputs) -> list[Sentence]:
     """In the order in which one would look for causes: hosts, network, clocks and proof, listeners, the rest."""
     return [
+        *_not_of_one_run(inputs),
         *_hosts(inputs.get("hosts")),
         *_problems(inputs.get("network"), "network"),
         *_problems(inputs.get("verify"), "verify"),
@@ -26,6 +29,16 @@ def notable(inputs: Inputs) -> list[Sentence]:
         *_problems(inputs.get("capture"), "capture"),
         *_capture(inputs.get("capture")),
     ]
+
+
+def _not_of_one_run(inputs: Inputs) -> Iterator[Sentence]:
+    """Results of several inventories are about several clusters, and those of several days may be."""
+    bench, faults = inputs.get("bench"), inputs.get("faults")
+    if bench and faults and bench.find("inventory") != faults.find("inventory"):
+        yield say("the benchmark and the faults are of different inventories")
+    times = sorted((time, name) for name in KINDS if (time := inputs.time(name)))
+    if times and times[-1][0] - times[0][0] > _ONE_RUN:
+        yield say(f"the results are of different days: those of {times[0][1]} are older than those of {times[-1][1]}")
 
 
 def _hosts(hosts: Document | None) -> Iterator[Sentence]:

@@ -141,6 +141,10 @@ class Canvas:
         """Words with cited values in them."""
         panel.text(x, y, sentence.text, fontsize=8.5, va="center", gid=self.name(sentence.as_one(), ""))
 
+    def title(self, panel: Any, sentence: Sentence) -> None:
+        """Above a panel."""
+        panel.set_title(sentence.text, fontsize=8.5, loc="left", gid=self.name(sentence.as_one(), ""))
+
     def note(self, panel: Any, x: float, y: float, cited: Cited, label: str, **how: Any) -> None:
         """A value as text."""
         panel.text(x, y, cited.text, gid=self.name(cited, label), **how)

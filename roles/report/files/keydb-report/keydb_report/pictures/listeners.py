@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keydb_report.bench import LISTENERS, why_not
-from keydb_report.cited import Cited, NotMeasuredError, plain_number
+from keydb_report.cited import Cited, NotMeasuredError, plain_number, say
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn, median
 from keydb_report.svg import canvas, plain_ticks
@@ -51,6 +51,9 @@ def percentiles(inputs: Inputs) -> Drawn:
         panel.minorticks_off()
         plain_ticks(panel.yaxis)
         panel.set_xlabel("percentile")
+        if plain_number(bench.find("listeners", _measured(bench)[0], "percentiles_at")):
+            rate = bench.number("listeners", _measured(bench)[0], "percentiles_at")
+            drawing.title(panel, say("at {rate} events/s", rate=rate))
         panel.set_ylabel("write to reaction, ms")
         drawing.legend()
         about = "One curve per listener; a curve that rises to the right has rare events that are much later than most."
