@@ -13,7 +13,7 @@ from keydb_report.pictures.picture import Cell
 
 _HOST_FIELDS = ("board", "processors", "memory_mb", "kernel", "system", "address")
 _CAPTURED = ("bytes_per_write", "segments_per_write", "retransmissions", "verdict")
-_RUN_FIELDS = ("inventory", "taken_at", "time", "seconds", "scale", "seed", "engine", "engine_version")
+_RUN_FIELDS = ("inventory", "taken_at", "time", "seconds", "plan", "seed", "engine", "engine_version")
 
 
 @dataclass(frozen=True)
