@@ -12,7 +12,7 @@ from keydb_report.cited import Cited, NotMeasuredError, Sentence, ratio, say
 from keydb_report.figure import Figure, beyond_spread
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn
-from keydb_report.svg import FAINT, INK, canvas, fill, plain_ticks
+from keydb_report.svg import FAINT, INK, canvas, fill, logarithmic
 
 _MOST_DRAWN = 20
 # A change that is small is not to look great, and what came to nothing has no logarithm.
@@ -198,7 +198,7 @@ def draw(comparison: Comparison) -> Drawn:
         for place, words in enumerate((_BETTER, _WORSE)):
             panel.barh(0, 0, left=1, label=words, **fill(place))
         panel.axvline(1, color=INK, linewidth=1)
-        plain_ticks(panel.xaxis)
+        logarithmic(panel.xaxis)
         panel.set_yticks([])
         panel.set_ylim(2 * len(shown) - 0.4, -0.8)
         panel.set_xlabel("times what it was")

@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from keydb_report.cited import Cited, Sentence
 from keydb_report.figure import Figure as Measured
@@ -32,6 +33,7 @@ _MARKERS = "osD^vX"
 _STROKES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_FEW_DECADES = 10**2.5
 _FONT = re.compile(r"'DejaVu Sans'")
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -200,3 +202,12 @@ def plain_ticks(axis: Any) -> None:
     """Numbers as people write them, on a logarithmic axis, too."""
     axis.set_major_formatter(lambda value, _place: f"{value:,.10g}")
     axis.set_minor_formatter(lambda _value, _place: "")
+
+
+def logarithmic(axis: Any) -> None:
+    """Ticks within a decade, too, where there are only a few; to be called when all is drawn that there is to see."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    least, most = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < least * _FEW_DECADES else (1,)))
+    axis.set_minor_locator(NullLocator())
+    plain_ticks(axis)

@@ -33,7 +33,7 @@ def draw(inputs: Inputs) -> Drawn:
         found.setdefault(row.key(CONDITIONS), []).append(row)
     if not found:
         raise NotMeasuredError(f"{bench.label} has no throughput")
-    groups = sorted(found.values(), key=lambda group: -len({row.about.get("engine") for row in group}))
+    groups = sorted(found.values(), key=_place)
     shown = groups[:_MOST_CONDITIONS]
     labels = {contestant(bench, row).text: contestant(bench, row) for group in shown for row in group}
     names = list(labels)
@@ -62,6 +62,10 @@ def draw(inputs: Inputs) -> Drawn:
     table: list[list[Cell]] = [_row(bench, row) for group in groups for row in group]
     table += [_tail_row(bench, row) for row in (rows(bench, "tail") if bench.find("tail") else [])]
     return Drawn(svg, about, ("engine", "what", "rate/s", "p50, ms", "p99, ms"), table)
+
+
+def _place(group: list[Row]) -> tuple[int, bool]:
+    return -len({row.about.get("engine") for row in group}), group[0].about.get("scheduling") == "fifo"
 
 
 def _row(bench: Document, row: Row) -> list[Cell]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from matplotlib.ticker import NullLocator
+
 from keydb_report.bench import LISTENERS, why_not
 from keydb_report.cited import Cited, NotMeasuredError, plain_number, say
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn, median
-from keydb_report.svg import canvas, plain_ticks
+from keydb_report.svg import canvas, logarithmic
 
 _WHOLE = 100.0
 # Where the last percentile, that of the longest delay, is drawn: as if it were one of so many.
@@ -45,11 +47,10 @@ def percentiles(inputs: Inputs) -> Drawn:
         if not rows:
             raise NotMeasuredError(f"{bench.label} has no percentiles of the listeners")
         panel.set_xscale("log")
-        panel.set_yscale("log")
         panel.set_xticks([1, 2, 10, 100, 1000, 10_000], ["0", "50", "90", "99", "99.9", "99.99"])
         panel.set_xlim(1, max(point[0] for point in points) * 1.3 if points else _LAST)
-        panel.minorticks_off()
-        plain_ticks(panel.yaxis)
+        panel.xaxis.set_minor_locator(NullLocator())
+        logarithmic(panel.yaxis)
         panel.set_xlabel("percentile")
         if plain_number(bench.find("listeners", _measured(bench)[0], "percentiles_at")):
             rate = bench.number("listeners", _measured(bench)[0], "percentiles_at")
@@ -87,11 +88,9 @@ def lag(inputs: Inputs) -> Drawn:
         if not rows:
             raise NotMeasuredError(f"{bench.label} has no steps of the listeners")
         for panel, words in zip(drawing.panels, ("median", "99th percentile"), strict=True):
-            panel.set_xscale("log")
-            panel.set_yscale("log")
             panel.set_ylabel(f"{words}, ms")
-            plain_ticks(panel.xaxis)
-            plain_ticks(panel.yaxis)
+            logarithmic(panel.xaxis)
+            logarithmic(panel.yaxis)
         drawing.panels[-1].set_xlabel("offered, events/s")
         drawing.legend()
         about = "Delay from write to reaction at each rate; a thin upright line is the spread of the rounds."
