@@ -77,9 +77,10 @@ def marker(place: int) -> dict[str, Any]:
 
 
 def fill(place: int) -> dict[str, Any]:
-    """Colour and hatching of a bar."""
-    at = place % len(_SERIES)
-    return {"color": _SERIES[at], "hatch": _HATCHES[at], "edgecolor": PAPER, "linewidth": 0}
+    """Colour and hatching of a bar; no two of thirty-six are alike in both."""
+    turn, at = divmod(place, len(_SERIES))
+    hatch = _HATCHES[(at + turn) % len(_HATCHES)]
+    return {"color": _SERIES[at], "hatch": hatch, "edgecolor": PAPER, "linewidth": 0}
 
 
 class Canvas:

@@ -39,32 +39,30 @@ def draw(inputs: Inputs) -> Drawn:
     kinds = sorted({str(each.get("kind")) for _, each in happened})
     whole_s = max(_since(each["undone_ns"], begun_ns) for _, each in happened)
     table: list[list[Cell]] = []
-    with canvas("faults", height=1.2 + 0.45 * len(hosts) + 0.16 * len(kinds)) as drawing:
+    with canvas("faults", height=1.2 + 0.5 * len(hosts) + 0.16 * len(kinds)) as drawing:
         panel = drawing.panels[0]
         for path, each in happened:
             begun, undone = (_cited(log, path, name, begun_ns) for name in ("begun_ns", "undone_ns"))
+            number, kind = log.number(*path, "number"), log.word(*path, "kind")
             width = max(float(undone.value) - float(begun.value), whole_s * _NARROWEST)
             for host in each.get("hosts", []):
-                (patch,) = panel.barh(
-                    hosts.index(host),
-                    width,
-                    left=float(begun.value),
-                    height=0.6,
-                    **fill(kinds.index(str(each["kind"]))),
-                )
-                patch.set_gid(drawing.name(begun, f"{each['kind']} on {host}, begun"))
-            at = ", ".join(each.get("hosts", []))
-            table.append([log.word(*path, "kind"), at, begun, undone])
-        for place, kind in enumerate(kinds):
-            panel.barh(0, 0, label=kind.replace("_", " "), **fill(place))
+                y, left = hosts.index(host), float(begun.value)
+                (patch,) = panel.barh(y, width, left=left, height=0.5, **fill(kinds.index(kind.text)))
+                patch.set_gid(drawing.name(begun, f"{kind.text} on {host}, begun"))
+                drawing.note(panel, left, y - 0.28, number, kind.text, fontsize=7.5, va="bottom")
+            table.append([number, kind, ", ".join(each.get("hosts", [])), begun, undone])
+        for place, words in enumerate(kinds):
+            panel.barh(0, 0, label=words.replace("_", " "), **fill(place))
         panel.set_yticks(range(len(hosts)), hosts)
         panel.set_ylim(len(hosts) - 0.4, -0.6)
         panel.set_xlim(0, whole_s * 1.02)
         panel.set_xlabel("seconds since the run began")
         drawing.legend(columns=3)
-        about = "A bar on the line of each node that had the fault, for as long as it was in force."
+        about = (
+            "A bar, and the number of the fault, on the line of each node that had it, for as long as it was in force."
+        )
         svg = drawing.render("The faults over time", about)
-    return Drawn(svg, about, ("fault", "on", "begun, s", "undone, s"), table)
+    return Drawn(svg, about, ("number", "fault", "on", "begun, s", "undone, s"), table)
 
 
 def _cited(log: Document, path: tuple[str | int, ...], name: str, begun_ns: Cited) -> Cited:
