@@ -25,7 +25,8 @@ def play(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             *arguments,
         ],
         cwd=PROJECT,
-        env=environment | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(results.parent / "tmp")},
+        env=environment
+        | {"PWD": str(PROJECT), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(results.parent / "tmp")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -37,7 +38,7 @@ def play(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_writes_the_page_its_twin_and_the_answers_and_says_them(tmp_path: Path) -> None:
     results = lay_down(tmp_path / "results", everything())
     before = lay_down(tmp_path / "before", everything())
-    done = play(results, "-e", f"report_baseline={before}", "-e", "report_enough=9000")
+    done = play(results, "-e", f"report_baseline={os.path.relpath(before, PROJECT)}", "-e", "report_enough=9000")
     assert done.returncode == 0, done.stdout + done.stderr
     written = json.loads((results / "report" / "answers.json").read_text(encoding="utf-8"))
     assert written["settings"] == {"enough": 9000}

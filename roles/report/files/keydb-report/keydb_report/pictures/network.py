@@ -8,7 +8,7 @@ from keydb_report.pictures.picture import Cell, Drawn
 from keydb_report.svg import FAINT, INK, PAPER, canvas
 
 # More names would run into each other.
-_MOST_UPRIGHT = 6
+_MOST_UPRIGHT, _MOST_LARGE = 6, 10
 _SLOW, _GOOD, _UNKNOWN = "too slow", "as it should be", "not measured"
 _LOOKS: dict[str, dict[str, str]] = {
     _GOOD: {"edgecolor": FAINT},
@@ -25,7 +25,7 @@ def draw(inputs: Inputs) -> Drawn:
     if not pairs:
         raise NotMeasuredError(f"{network.label} has no pairs")
     table: list[list[Cell]] = []
-    size = 0.5 * len(names)
+    size, small = 0.5 * len(names), 9 if len(names) <= _MOST_LARGE else 6
     with canvas("network", height=min(1.3 + size, 6)) as drawing:
         panel = drawing.panels[0]
         for path, pair in pairs:
@@ -41,7 +41,7 @@ def draw(inputs: Inputs) -> Drawn:
             mbits = network.number(*path, "throughput", "mbits", unit="Mbit/s")
             what = f"{pair['source']} to {pair['target']}, {verdict}"
             box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
-            drawing.note(panel, column, row, mbits, what, ha="center", va="center", bbox=box)
+            drawing.note(panel, column, row, mbits, what, ha="center", va="center", bbox=box, fontsize=small)
         panel.set_xticks(range(len(names)), names, rotation=60 if len(names) > _MOST_UPRIGHT else 0)
         panel.set_yticks(range(len(names)), names)
         panel.set_xlim(-0.6, len(names) - 0.4)
