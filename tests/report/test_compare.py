@@ -25,7 +25,7 @@ def test_the_same_run_has_not_changed(tmp_path: Path) -> None:
     assert sentences(report) == []
     assert report.comparison.verdicts == []
     (picture,) = [each for each in report.pictures if each.key == "comparison"]
-    assert picture.lacking.text == "nothing changed beyond the spread"
+    assert picture.lacking.text == "nothing that can be drawn changed beyond the spread"
 
 
 def test_only_what_is_beyond_the_spread_is_named_and_whether_it_is_better(tmp_path: Path) -> None:
@@ -84,3 +84,15 @@ def test_its_figures_are_found_again(tmp_path: Path) -> None:
     sourced = [text for text in page.read() if text.sourced and "baseline/" in text.sourced["data-source"]]
     assert len(sourced) > 10
     assert all(is_shown(text.words, sources.expected(text.sourced)) for text in sourced if text.sourced)
+
+
+def test_what_was_nothing_has_changed_too(tmp_path: Path) -> None:
+    before = bench(listeners={"sync": listener(0.0), "async": listener(8600.0)})
+    said = sentences(compared(tmp_path, {"bench": before}))
+    assert "better: synchronous listener, knee: 7,900 events/s against 0 events/s" in said
+
+
+def test_other_conditions_are_told(tmp_path: Path) -> None:
+    mark = {"host": "node2", "condition": "throttled", "text": "under-voltage now"}
+    report = compared(tmp_path, {}, bench=bench(conditions={"verdict": "marked", "marks": [mark]}))
+    assert any(remark.startswith("The conditions that were marked") for remark in report.comparison.remarks)

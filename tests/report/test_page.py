@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_cases import CASES
 from report_chromium import Browser, browser
 from report_results import everything, lay_down, made
-from test_sources import CASES
 
 PICTURES = ("percentiles", "lag", "engines", "tls", "scale", "faults", "network", "clocks")
 # What is wider than the page, and no part of what scrolls by itself.

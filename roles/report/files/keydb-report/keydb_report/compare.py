@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from keydb_report.answer import Answer
-from keydb_report.bench import LISTENERS, Row, conditions_text, title
-from keydb_report.cited import Cited, NotMeasuredError, Sentence, ratio, say
+from keydb_report.bench import LISTENERS, Row, conditions_text, marks, title
+from keydb_report.cited import Cited, NotMeasuredError, Sentence, ratio, say, understood
 from keydb_report.figure import Figure, beyond_spread
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.picture import Cell, Drawn
@@ -31,40 +32,48 @@ class Measured:
 
 @dataclass(frozen=True)
 class Changed:
-    """A figure that is beyond the spread of what it was."""
+    """A figure that is beyond the spread of what it was; ``times`` is None where it was nothing."""
 
     what: Sentence
     now: Figure
     then: Figure
-    times: Cited
+    times: Cited | None
     verdict: str
 
     @property
     def sentence(self) -> Sentence:
         """In words."""
-        return say(
-            f"{self.verdict}: {{what}}: {{now}} {self.now.unit} against {{then}} {self.then.unit} ({{times}} times)",
-            what=self.what,
-            now=self.now.median,
-            then=self.then.median,
-            times=self.times,
-        )
+        words = f"{self.verdict}: {{what}}: {{now}} {self.now.unit} against {{then}} {self.then.unit}"
+        values: dict[str, Cited | Sentence] = {"what": self.what, "now": self.now.median, "then": self.then.median}
+        return say(f"{words} ({{times}} times)", **values, times=self.times) if self.times else say(words, **values)
+
+    @property
+    def drawn(self) -> float:
+        """How far it is from what it was, as far as that can be drawn."""
+        return max(float(self.times.value), _SMALLEST) if self.times else 1 / _SMALLEST
 
 
 @dataclass
 class Comparison:
-    """``verdicts`` are answers that are others than they were. ``same`` counts what is within the spread."""
+    """``verdicts`` are answers that are others than they were.
+
+    ``same``, ``one_sided`` and ``unknown`` are whether there are figures within the spread, in one run only, or of a
+    single round; ``other_marks`` is whether the conditions that were marked are others.
+    """
 
     changed: list[Changed] = field(default_factory=list)
     verdicts: list[Sentence] = field(default_factory=list)
     same: bool = False
     one_sided: bool = False
     unknown: bool = False
+    other_marks: bool = False
     lacking: Sentence | None = None
 
     @property
     def remarks(self) -> Iterator[str]:
         """What else there is to say of figures that are not listed."""
+        if self.other_marks:
+            yield "The conditions that were marked are not the same in both runs, and may be what has changed."
         if self.same:
             yield "All other figures that both runs have are within the spread."
         if self.one_sided:
@@ -81,10 +90,12 @@ def compare(now: Inputs, then: Inputs, answers: Sequence[Answer], before: Sequen
         if answer.verdict != was.verdict and (then.get("faults") or answer.number in (2, 3, 4)):
             found.verdicts.append(say(f"{answer.claim} It was: {was.verdict}. It is: {answer.verdict}."))
     try:
-        ours, theirs = figures(now.document("bench")), figures(then.document("bench"))
+        ours, theirs = (understood(partial(figures, each.document("bench"))) for each in (now, then))
     except NotMeasuredError as why:
         found.lacking = why.why
         return found
+    both = ([mark.text for mark in marks(each.get("bench"))] for each in (now, then))
+    found.other_marks = next(both) != next(both)
     found.one_sided = ours.keys() != theirs.keys()
     for key in ours.keys() & theirs.keys():
         try:
@@ -92,13 +103,14 @@ def compare(now: Inputs, then: Inputs, answers: Sequence[Answer], before: Sequen
         except NotMeasuredError:
             found.unknown = True
             continue
-        if order == 0 or not theirs[key].figure.value:
+        if order == 0:
             found.same = True
             continue
-        times = ratio(ours[key].figure.median, theirs[key].figure.median)
+        was_nothing = not theirs[key].figure.value
+        times = None if was_nothing else ratio(ours[key].figure.median, theirs[key].figure.median)
         verdict = _BETTER if (order > 0) == ours[key].more else _WORSE
         found.changed.append(Changed(ours[key].what, ours[key].figure, theirs[key].figure, times, verdict))
-    found.changed.sort(key=lambda each: (-abs(math.log(_drawn(each))), each.what.text))
+    found.changed.sort(key=lambda each: (-abs(math.log(each.drawn)), each.what.text))
     return found
 
 
@@ -171,28 +183,25 @@ def _scale(bench: Document) -> Named:
         yield from _named(bench, key, path, what, writes=True, last_node=False, bytes_per_write=False)
 
 
-def _drawn(changed: Changed) -> float:
-    return max(float(changed.times.value), _SMALLEST)
-
-
 def draw(comparison: Comparison) -> Drawn:
     """Each figure that changed, as a bar from what it was. Raises NotMeasuredError where none did."""
-    shown = comparison.changed[:_MOST_DRAWN]
+    shown = [(each, each.times) for each in comparison.changed if each.times][:_MOST_DRAWN]
     if comparison.lacking or not shown:
-        raise NotMeasuredError(comparison.lacking or "nothing changed beyond the spread")
+        raise NotMeasuredError(comparison.lacking or "nothing that can be drawn changed beyond the spread")
     table: list[list[Cell]] = [
-        [each.what, each.now.median, each.then.median, each.now.unit, each.times, each.verdict]
+        [each.what, each.now.median, each.then.median, each.now.unit, each.times or "-", each.verdict]
         for each in comparison.changed
     ]
     with canvas("comparison", height=1.2 + 0.5 * len(shown)) as drawing:
         panel = drawing.panels[0]
-        least = min(1 / _LEAST_SPAN, *map(_drawn, shown))
+        least, most = (of(each.drawn for each, _ in shown) for of in (min, max))
+        least = min(1 / _LEAST_SPAN, least)
         panel.set_xscale("log")
-        panel.set_xlim(least, max(_LEAST_SPAN, *map(_drawn, shown)))
-        for y, each in enumerate(shown):
+        panel.set_xlim(least, max(_LEAST_SPAN, most))
+        for y, (each, times) in enumerate(shown):
             place = (_BETTER, _WORSE).index(each.verdict)
-            (patch,) = panel.barh(2 * y + 1, _drawn(each) - 1, left=1, height=0.8, **fill(place))
-            patch.set_gid(drawing.name(each.times, each.what.text))
+            (patch,) = panel.barh(2 * y + 1, each.drawn - 1, left=1, height=0.8, **fill(place))
+            patch.set_gid(drawing.name(times, each.what.text))
             panel.axhline(2 * y + 1, color=FAINT, linewidth=0.4)
             drawing.words(panel, least, 2 * y, each.what)
         for place, words in enumerate((_BETTER, _WORSE)):
