@@ -191,15 +191,54 @@ PLAYBOOK = """
 """
 
 
-def _run(directory: Path, tree: dict[str, Any], *, facts: bool) -> subprocess.CompletedProcess[str]:
-    """Run the second stage in check mode, with this machine in the place of every host."""
+# What roles and templates use, and one interface: others may come and go meanwhile.
+USED = [
+    "architecture",
+    "distribution",
+    "distribution_major_version",
+    "distribution_release",
+    "distribution_version",
+    "lo",
+    "memtotal_mb",
+    "processor_vcpus",
+    "python",
+    "service_mgr",
+    "virtualization_type",
+]
+COMPARISON = f"""
+- name: Gather twice
+  hosts: pi1
+  gather_facts: false
+  tasks:
+    - name: Gather by the module for it
+      ansible.builtin.setup:
+        gather_subset: ["!all", "!min", distribution, hardware, network, platform, python, service_mgr, virtual]
+      register: known
+
+    - name: Gather by the check
+      preflight_probe:
+        path: /
+        gather_facts: true
+      register: found
+
+    - name: Compare
+      ansible.builtin.assert:
+        that: found.ansible_facts[item] == known.ansible_facts[item]
+        fail_msg: "{{{{ item }}}}: {{{{ found.ansible_facts[item] }}}}, not {{{{ known.ansible_facts[item] }}}}"
+      loop: {[f"ansible_{name}" for name in USED]}
+"""
+
+
+def _run(directory: Path, tree: dict[str, Any], play: str) -> subprocess.CompletedProcess[str]:
+    """Run a play in check mode, with this machine in the place of every host."""
     (directory / "ansible.cfg").touch()
     tree["all"]["vars"] |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (directory / "hosts.yml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    (directory / "play.yml").write_text(PLAYBOOK.format(facts=str(facts).lower()), encoding="utf-8")
+    (directory / "play.yml").write_text(play, encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")} | {
         "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
+        "ANSIBLE_LIBRARY": str(PROJECT / "roles" / "preflight" / "library"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_HOME": str(directory / "ansible"),
     }
@@ -227,7 +266,7 @@ def test_hosts_are_checked_against_what_they_really_are(tmp_path: Path, facts: b
     nodes["pi2"]["keydb_maxclients"] = "{{ ansible_facts.processor_vcpus * 0 }}"
     nodes["pi2"]["keydb_data_dir"] = "/{{ ansible_facts.distribution }}/data"
     nodes["pi2"]["preflight_min_free_mb"] = 10**9
-    done = _run(tmp_path, tree, facts=facts)
+    done = _run(tmp_path, tree, PLAYBOOK.format(facts=str(facts).lower()))
     assert done.returncode != 0
     assert "on pi1. No host has been changed." in done.stdout + done.stderr
     for name, host, words in (
@@ -239,6 +278,11 @@ def test_hosts_are_checked_against_what_they_really_are(tmp_path: Path, facts: b
     ):
         assert f"  {name}: {words}\n    host     {host}\n    given    " in done.stdout + done.stderr
     assert done.stdout.count("changed=0") == len(("pi1", "pi2"))
+
+
+def test_facts_are_those_that_the_module_for_them_gathers(tmp_path: Path) -> None:
+    done = _run(tmp_path, good(), COMPARISON)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_connection_is_found_above_sudo(tmp_path: Path) -> None:
