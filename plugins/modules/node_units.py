@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Ansible module: many units of a node, brought into their state in one round trip."""
+"""Ansible module: many units of a node and their files, brought into their state in one round trip."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.node_paths import Paths, files_module
 
 DOCUMENTATION = r"""
 module: node_units
-short_description: Bring many units of a node into their state at once
+short_description: Bring many units of a node, and their files, into their state at once
 description:
+  - Brings files into their state first, as the module node_files does.
   - Looks at all units first, by two calls of systemctl, and does only what is due. systemd reads its files again where
     it says itself that they have changed, or where it does not know a unit.
   - A unit that does not start fails the task with the last lines of its journal.
@@ -37,22 +39,36 @@ options:
         description:
           - A file in which the unit noted at its start, as sha256sum prints them, the checksums of what it was started
             with. What differs makes a restart due, and so does an active unit without its notes.
+      inputs:
+        type: list
+        elements: str
+        default: []
+        description: Paths of O(files) that it is started with. In check mode, one that would change makes it stale.
       will_change:
         type: bool
         default: false
-        description: In check mode, whether this run would change what the unit is started with.
+        description: In check mode, whether the run would have changed before what the unit is started with.
       restart:
         type: bool
         default: true
         description: Whether to restart it when that is due. When not, it is only told.
-      reload:
-        type: bool
-        default: false
-        description: Whether to reload it, if it is active and not restarted.
+      reload_for:
+        type: list
+        elements: str
+        default: []
+        description: Paths of O(files) for whose change it is reloaded, if it is active and not restarted.
       proof:
         type: list
         elements: str
         description: A command that ends with 0 while the active unit does what it is for; otherwise it is restarted.
+  files:
+    type: list
+    elements: dict
+    default: []
+    description: Files, directories and links, with the suboptions of the module node_files.
+  needs:
+    type: path
+    description: A file without which nothing at all is done, such as one that tells that a program is installed.
   watch:
     type: list
     elements: str
@@ -63,12 +79,18 @@ options:
 EXAMPLES = r"""
 - name: Run the server, and nothing of what it replaces
   node_units:
+    files:
+      - path: /etc/systemd/system/thing.service
+        content: "{{ lookup('ansible.builtin.template', 'thing.service.j2') }}"
     units:
       - {name: thing.service, notes: /run/thing/started-with}
       - {name: old-thing.service, state: absent}
 """
 
 RETURN = r"""
+missing: {type: bool, returned: always, description: Whether what O(needs) names is not there.}
+changed_paths:
+  {type: list, elements: str, returned: always, description: "Of the files, those that were changed, or would be."}
 stale:
   type: dict
   returned: always
@@ -142,10 +164,11 @@ def out_of_date(notes: Path) -> list[str]:
 
 
 class Units:
-    """The units of this host, changed or only looked at."""
+    """The units of this host, changed or only looked at, after ``changed_paths`` have been."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: AnsibleModule, changed_paths: list[str]) -> None:
         self._module = module
+        self._changed_paths = set(changed_paths)
         self.actions: list[str] = []
         self.stale: dict[str, list[str]] = {}
 
@@ -200,12 +223,15 @@ class Units:
             self._start("start", name)
             return
         stale = out_of_date(Path(unit["notes"])) if unit["notes"] else []
-        if stale or (self._module.check_mode and unit["will_change"]):
+        if stale or (self._module.check_mode and self._will_change(unit)):
             self.stale[name] = stale
         if (name in self.stale and unit["restart"]) or not self._proves(unit):
             self._start("restart", name)
-        elif unit["reload"]:
+        elif self._changed_paths.intersection(unit["reload_for"]):
             self._start("reload", name)
+
+    def _will_change(self, unit: Unit) -> bool:
+        return bool(unit["will_change"] or self._changed_paths.intersection(unit["inputs"]))
 
     def _proves(self, unit: Unit) -> bool:
         return not unit["proof"] or self._module.run_command(unit["proof"])[0] == 0
@@ -233,8 +259,8 @@ def _has_file(name: str, directories: Iterable[str] = ("/etc", "/run", "/usr/loc
 
 def main() -> None:
     """Ansible's entry."""
-    module = AnsibleModule(
-        argument_spec={
+    module = files_module(
+        {
             "units": {
                 "type": "list",
                 "elements": "dict",
@@ -243,19 +269,32 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
                     "notes": {"type": "path"},
+                    "inputs": {"type": "list", "elements": "str", "default": []},
                     "will_change": {"type": "bool", "default": False},
                     "restart": {"type": "bool", "default": True},
-                    "reload": {"type": "bool", "default": False},
+                    "reload_for": {"type": "list", "elements": "str", "default": []},
                     "proof": {"type": "list", "elements": "str"},
                 },
             },
+            "needs": {"type": "path"},
             "watch": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
+        }
     )
-    units = Units(module)
-    units.apply(module.params["units"], module.params["watch"])
-    module.exit_json(changed=bool(units.actions), actions=units.actions, stale=units.stale)
+    given = module.params
+    if given["needs"] and not Path(given["needs"]).exists():
+        module.exit_json(changed=False, missing=True, changed_paths=[], actions=[], stale={}, diff=[])
+    paths = Paths(module)
+    paths.apply(given["files"])
+    units = Units(module, paths.changed_paths)
+    units.apply(given["units"], given["watch"])
+    module.exit_json(
+        changed=bool(paths.changed_paths or units.actions),
+        missing=False,
+        changed_paths=paths.changed_paths,
+        actions=units.actions,
+        stale=units.stale,
+        diff=paths.diff,
+    )
 
 
 if __name__ == "__main__":

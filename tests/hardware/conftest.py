@@ -20,6 +20,7 @@ sys.path[:0] = [
 # Under these names they import each other; what is imported comes before who imports it.
 for _name in (
     "host_reader",
+    "node_paths",
     "hardware_fact",
     "hardware_board",
     "hardware_storage",

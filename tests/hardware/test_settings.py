@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
+import hardware_settings
 import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
 from hardware_setting import choices_file, is_in_force
 from hardware_settings import Settings
 
@@ -126,3 +132,28 @@ def test_a_governor_that_is_not_offered_is_told(kernel: Path) -> None:
     told.make()
     assert sum("which this kernel does not offer" in line for line in told.result()["differs"]) == 4
     assert _present(kernel) == ["1", *["ondemand"] * 4]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_files_come_with_the_settings(
+    kernel: Path, check: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One call brings both about, tells of both, and changes nothing the second time."""
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_, **__: None)
+    own = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
+    file = {"path": str(kernel / "at-boot.conf"), "content": "swappiness\n", **own}
+    settings = {f"{kernel}/swappiness": "1"}
+    arguments = {"files": [file], "settings": settings, "before": str(kernel / "before.json")}
+
+    def call() -> dict[str, Any]:
+        with patch_module_args({**arguments, "_ansible_check_mode": check}), pytest.raises(SystemExit):
+            hardware_settings.main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    first = call()
+    assert first["changed"]
+    assert [part["after"] for part in first["diff"]] == ["swappiness\n", f"{kernel}/swappiness = 1\n"]
+    assert (kernel / "at-boot.conf").exists() is not check
+    assert _present(kernel)[0] == ("60" if check else "1")
+    assert call()["changed"] is check

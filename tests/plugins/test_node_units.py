@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import json
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,14 +69,20 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*units: dict[str, Any], check: bool = False, watch: tuple[str, ...] = ()) -> dict[str, Any]:
-        arguments = {"units": list(units), "watch": list(watch), "_ansible_check_mode": check}
+    def call(*units: dict[str, Any], check: bool = False, **more: Any) -> dict[str, Any]:
+        arguments = {"units": list(units), "_ansible_check_mode": check, **more}
         with patch_module_args(arguments), pytest.raises(SystemExit):
             node_units.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         return result
 
     return call
+
+
+def a_file(host: Host) -> dict[str, str]:
+    """A file of the user that runs the tests, which is not there yet."""
+    names = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
+    return {"path": str(host.directory / "a.conf"), "content": "text\n", **names}
 
 
 def noted(directory: Path, *paths: Path) -> str:
@@ -103,7 +112,7 @@ def test_a_new_unit_is_read_enabled_and_started(run: Run, host: Host, check: boo
 def test_a_changed_unit_or_one_that_is_watched_is_read_and_that_is_no_change(run: Run, host: Host) -> None:
     host.add("a.service", stale=True)
     host.add("distribution.service", stale=True)
-    for watch in ((), ("distribution.service",)):
+    for watch in ([], ["distribution.service"]):
         assert run({"name": "a.service"}, watch=watch)["changed"] is False
         host.units["a.service"]["NeedDaemonReload"] = "no"
     assert host.commands == ["daemon-reload", "daemon-reload"]
@@ -112,7 +121,9 @@ def test_a_changed_unit_or_one_that_is_watched_is_read_and_that_is_no_change(run
 @pytest.mark.parametrize("state", ["inactive", "failed", "activating", "deactivating"])
 def test_what_is_not_active_is_started_whatever_its_notes(run: Run, host: Host, state: str) -> None:
     host.add("a.service", active=state)
-    result = run({"name": "a.service", "notes": "/nowhere/notes", "reload": True, "proof": ["false"]})
+    file = a_file(host)
+    unit = {"name": "a.service", "notes": "/nowhere/notes", "reload_for": [file["path"]], "proof": ["false"]}
+    result = run(unit, files=[file])
     assert (result["actions"], result["stale"]) == (["start a.service"], {})
 
 
@@ -140,22 +151,63 @@ def test_a_unit_that_runs_without_notes_is_out_of_date(run: Run, host: Host) -> 
 
 def test_check_mode_foresees_what_this_run_would_change(run: Run, host: Host, tmp_path: Path) -> None:
     host.add("a.service")
-    unit = {"name": "a.service", "notes": noted(tmp_path), "will_change": True}
-    assert run(unit, check=True)["actions"] == ["restart a.service"]
+    file = a_file(host)
+    notes = {"notes": noted(tmp_path)}
+    for foresees in ({"will_change": True}, {"inputs": [file["path"]]}):
+        unit = {"name": "a.service", **notes, **foresees}
+        assert run(unit, check=True, files=[file])["actions"] == ["restart a.service"]
+    other = {"name": "a.service", **notes, "inputs": ["/another/file"]}
+    assert run(other, check=True, files=[file])["actions"] == []
     # Without it the change has been made, and the notes tell.
-    assert run(unit)["actions"] == []
+    assert run({"name": "a.service", **notes, "will_change": True})["actions"] == []
 
 
 def test_what_does_not_do_what_it_is_for_is_restarted(run: Run, host: Host) -> None:
     host.add("a.service")
     host.failing = {"ask whether it works"}
-    result = run({"name": "a.service", "proof": ["ask", "whether it works"], "reload": True})
-    assert result["actions"] == ["restart a.service"]
+    file = a_file(host)
+    unit = {"name": "a.service", "proof": ["ask", "whether it works"], "reload_for": [file["path"]]}
+    assert run(unit, files=[file])["actions"] == ["restart a.service"]
 
 
-def test_a_reload_is_done_unless_it_was_started(run: Run, host: Host) -> None:
+def test_a_reload_is_done_for_a_changed_file_and_for_no_other(run: Run, host: Host) -> None:
     host.add("a.service")
-    assert run({"name": "a.service", "reload": True})["actions"] == ["reload a.service"]
+    file = a_file(host)
+    unit = {"name": "a.service", "reload_for": [file["path"]]}
+    other = {**file, "path": f"{host.directory}/other", "content": "other"}
+    assert run(unit, files=[other])["actions"] == []
+    assert run(unit, files=[file])["actions"] == ["reload a.service"]
+    assert run(unit, files=[file])["actions"] == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_files_come_before_units_and_are_told(run: Run, host: Host, check: bool) -> None:
+    """A unit that is written here is known to its systemd only afterwards; check mode foresees it."""
+    file = {**a_file(host), "path": str(host.directory / "new.service")}
+    result = run({"name": "new.service"}, files=[file], check=check)
+    assert (result["changed"], result["changed_paths"]) == (True, [file["path"]])
+    assert result["actions"] == ["enable new.service", "start new.service"]
+    assert result["diff"][0]["after"] == file["content"]
+    assert Path(file["path"]).exists() is not check
+
+
+def test_what_changes_files_alone_is_a_change(run: Run, host: Host) -> None:
+    host.add("a.service")
+    file = a_file(host)
+    assert run({"name": "a.service"}, files=[file])["changed"] is True
+    assert run({"name": "a.service"}, files=[file])["changed"] is False
+
+
+def test_without_what_it_needs_nothing_is_done(run: Run, host: Host) -> None:
+    host.add("a.service", active="inactive")
+    file = a_file(host)
+    needs = host.directory / "installed"
+    result = run({"name": "a.service"}, files=[file], needs=str(needs))
+    assert (result["changed"], result["missing"], host.commands) == (False, True, [])
+    assert not Path(file["path"]).exists()
+    needs.touch()
+    result = run({"name": "a.service"}, files=[file], needs=str(needs))
+    assert (result["missing"], result["actions"], host.commands) == (False, ["start a.service"], ["start a.service"])
 
 
 @pytest.mark.parametrize("check", [True, False])

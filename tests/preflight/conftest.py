@@ -4,4 +4,5 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(_HERE), str(_HERE.parents[1] / "roles" / "preflight" / "plugin_utils")]
+_ROLE = _HERE.parents[1] / "roles" / "preflight"
+sys.path[:0] = [str(_HERE), str(_ROLE / "plugin_utils"), str(_ROLE / "library")]

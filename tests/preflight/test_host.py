@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from preflight_cases import good
+from preflight_probe import environments, ssh_address
 from preflight_rules.host import Host, addresses_by_interface, clock_skew, host_problems, missing_facts
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -190,15 +191,54 @@ PLAYBOOK = """
 """
 
 
-def _run(directory: Path, tree: dict[str, Any], *, facts: bool) -> subprocess.CompletedProcess[str]:
-    """Run the second stage in check mode, with this machine in the place of every host."""
+# What roles and templates use, and one interface: others may come and go meanwhile.
+USED = [
+    "architecture",
+    "distribution",
+    "distribution_major_version",
+    "distribution_release",
+    "distribution_version",
+    "lo",
+    "memtotal_mb",
+    "processor_vcpus",
+    "python",
+    "service_mgr",
+    "virtualization_type",
+]
+COMPARISON = f"""
+- name: Gather twice
+  hosts: pi1
+  gather_facts: false
+  tasks:
+    - name: Gather by the module for it
+      ansible.builtin.setup:
+        gather_subset: ["!all", "!min", distribution, hardware, network, platform, python, service_mgr, virtual]
+      register: known
+
+    - name: Gather by the check
+      preflight_probe:
+        path: /
+        gather_facts: true
+      register: found
+
+    - name: Compare
+      ansible.builtin.assert:
+        that: found.ansible_facts[item] == known.ansible_facts[item]
+        fail_msg: "{{{{ item }}}}: {{{{ found.ansible_facts[item] }}}}, not {{{{ known.ansible_facts[item] }}}}"
+      loop: {[f"ansible_{name}" for name in USED]}
+"""
+
+
+def _run(directory: Path, tree: dict[str, Any], play: str) -> subprocess.CompletedProcess[str]:
+    """Run a play in check mode, with this machine in the place of every host."""
     (directory / "ansible.cfg").touch()
     tree["all"]["vars"] |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (directory / "hosts.yml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-    (directory / "play.yml").write_text(PLAYBOOK.format(facts=str(facts).lower()), encoding="utf-8")
+    (directory / "play.yml").write_text(play, encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")} | {
         "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
+        "ANSIBLE_LIBRARY": str(PROJECT / "roles" / "preflight" / "library"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_HOME": str(directory / "ansible"),
     }
@@ -213,14 +253,20 @@ def _run(directory: Path, tree: dict[str, Any], *, facts: bool) -> subprocess.Co
     )
 
 
-def test_hosts_are_checked_against_what_they_really_are(tmp_path: Path) -> None:
-    """Values that wait for facts are decided now; what is on no interface is found; one host's fault stops all."""
+@pytest.mark.parametrize("facts", [True, False])
+def test_hosts_are_checked_against_what_they_really_are(tmp_path: Path, facts: bool) -> None:
+    """Values that wait for facts are decided now; what is on no interface is found; one host's fault stops all.
+
+    Where the play has gathered no facts, the check does.
+    """
     tree = good()
     nodes = tree["all"]["children"]["keydb_nodes"]["hosts"]
     tree["all"]["children"]["keydb_nodes"]["hosts"] = {name: nodes[name] for name in ("pi1", "pi2")}
     nodes["pi1"]["keydb_maxmemory_mb"] = "{{ ansible_facts.memtotal_mb * 2 }}"
     nodes["pi2"]["keydb_maxclients"] = "{{ ansible_facts.processor_vcpus * 0 }}"
-    done = _run(tmp_path, tree, facts=True)
+    nodes["pi2"]["keydb_data_dir"] = "/{{ ansible_facts.distribution }}/data"
+    nodes["pi2"]["preflight_min_free_mb"] = 10**9
+    done = _run(tmp_path, tree, PLAYBOOK.format(facts=str(facts).lower()))
     assert done.returncode != 0
     assert "on pi1. No host has been changed." in done.stdout + done.stderr
     for name, host, words in (
@@ -228,12 +274,28 @@ def test_hosts_are_checked_against_what_they_really_are(tmp_path: Path) -> None:
         ("keydb_maxclients", "pi2", "is out of range"),
         ("cluster_network_address", "pi1", "is on no interface of this host"),
         ("cluster_network_address", "pi2", "is on no interface of this host"),
+        ("keydb_data_dir", "pi2", "has too little free disk space"),
     ):
         assert f"  {name}: {words}\n    host     {host}\n    given    " in done.stdout + done.stderr
     assert done.stdout.count("changed=0") == len(("pi1", "pi2"))
 
 
-def test_facts_that_were_not_gathered_are_named(tmp_path: Path) -> None:
-    done = _run(tmp_path, good(), facts=False)
-    assert done.returncode != 0
-    assert "ansible_facts: were not gathered before preflight" in done.stdout + done.stderr
+def test_facts_are_those_that_the_module_for_them_gathers(tmp_path: Path) -> None:
+    done = _run(tmp_path, good(), COMPARISON)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_connection_is_found_above_sudo(tmp_path: Path) -> None:
+    """As in /proc: the module's process came from sudo, that from the shell that sshd started."""
+    for process, name, parent, environment in (
+        ("self", "python3", "30", b"PATH=/bin\0"),
+        ("30", "sudo (x) y", "20", b"SUDO_USER=pi\0"),
+        ("20", "sh", "10", b"HOME=/\0SSH_CONNECTION=192.0.2.1 40000 192.0.2.11 22\0"),
+        ("10", "sshd", "0", b"SSH_CONNECTION=no\0"),
+    ):
+        (tmp_path / process).mkdir()
+        (tmp_path / process / "environ").write_bytes(environment)
+        (tmp_path / process / "stat").write_text(f"1 ({name}) S {parent} 1 1")
+    assert ssh_address(environments(proc=tmp_path)) == "192.0.2.11"
+    (tmp_path / "20" / "environ").unlink()
+    assert ssh_address(environments(proc=tmp_path)) == ""

@@ -275,8 +275,10 @@ def test_the_users_of_the_acl(rendered: Renderings) -> None:
     ]
     assert not {"+set", "+del", "+subscribe"} & set(users["health"])
     assert not [rule for rule in users["operator"] if rule in ("+set", "+config|set", "+debug", "+shutdown", "+acl")]
-    for name in ("replication", "exporter"):
-        assert [rule for rule in users[name] if rule[0] in "~&"] == []
+    # It asks a peer whether it has a key, and reads none.
+    assert [rule for rule in users["replication"] if rule[0] in "~&"] == ["~*"]
+    assert not {"+get", "+dump", "+scan"} & set(users["replication"])
+    assert [rule for rule in users["exporter"] if rule[0] in "~&"] == []
     for name in ("audit", "repair"):
         assert [rule for rule in users[name] if rule[0] in "~&"] == ["~*"]
     writing = {"+restore", "+keydb.mvccrestore", "+hset", "+sadd", "+zadd", "+pexpire", "+persist", "+del"}

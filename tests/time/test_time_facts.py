@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import pytest
 from time_sync_facts import (
     Source,
@@ -12,7 +9,6 @@ from time_sync_facts import (
     can_timestamp,
     has_hardware_timestamps,
     interface_of,
-    is_fresh,
     parse_sources,
     parse_tracking,
     trouble_of,
@@ -151,17 +147,3 @@ def test_hardware_timestamps(capabilities: int, enough: bool) -> None:
 def test_interfaces_without_hardware_timestamps() -> None:
     assert not has_hardware_timestamps("lo")
     assert not has_hardware_timestamps("no-such-link")
-
-
-def test_freshness_is_that_of_every_file(tmp_path: Path) -> None:
-    paths = [tmp_path / "a.conf", tmp_path / "with space.conf"]
-    for path in paths:
-        path.write_text(path.name, encoding="utf-8")
-    noted = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}\n" for path in paths)
-    assert is_fresh(noted)
-    paths[1].write_text("changed", encoding="utf-8")
-    assert not is_fresh(noted)
-    paths[1].unlink()
-    assert not is_fresh(noted)
-    assert not is_fresh(None)
-    assert not is_fresh("")

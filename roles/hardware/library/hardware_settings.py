@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Ansible module: bring kernel settings into force, remember what was there before, and put it back."""
+"""Ansible module: bring kernel settings into force and into files, remember what was there before, and put it back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hardware_setting import choices_file, is_in_force
+from ansible.module_utils.node_paths import Paths, files_module
 
 DOCUMENTATION = r"""
 module: hardware_settings
@@ -24,6 +25,11 @@ description:
   - Before it writes a file for the first time it notes its value in O(before), so that O(state=absent) puts it back.
   - Where the files are read-only, as in a container, it says what differs and fails nothing.
 options:
+  files:
+    type: list
+    elements: dict
+    default: []
+    description: What makes the settings at boot, with the suboptions of the module node_files. They come first.
   settings: {type: dict, required: true, description: Path, or glob pattern of paths, to the value wanted there.}
   before: {type: path, required: true, description: File that keeps the values from before.}
   shared: {type: bool, default: false, description: Whether the kernel is another host's, so that nothing can be set.}
@@ -113,7 +119,7 @@ class Settings:
         self.differs.append(f"{change.path} is {change.present}, wanted {change.wanted}{why}")
 
     def result(self) -> dict[str, Any]:
-        """What Ansible is told."""
+        """What Ansible is told of them."""
         sides = {
             side: "".join(f"{change.path} = {getattr(change, name)}\n" for change in self.made)
             for side, name in (("before", "present"), ("after", "wanted"))
@@ -123,22 +129,28 @@ class Settings:
 
 def main() -> None:
     """Ansible's entry."""
-    module = AnsibleModule(
-        argument_spec={
+    module = files_module(
+        {
             "settings": {"type": "dict", "required": True},
             "before": {"type": "path", "required": True},
             "shared": {"type": "bool", "default": False},
             "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
-        },
-        supports_check_mode=True,
+        }
     )
     module.params["settings"] = {path: str(value) for path, value in module.params["settings"].items()}
+    paths = Paths(module)
+    paths.apply(module.params["files"])
     settings = Settings(module)
     if module.params["state"] == "absent":
         settings.unmake()
     else:
         settings.make()
-    module.exit_json(**settings.result())
+    made = settings.result()
+    module.exit_json(
+        changed=bool(made["changed"] or paths.changed_paths),
+        differs=made["differs"],
+        diff=[*paths.diff, *([made["diff"]] if made["changed"] else [])],
+    )
 
 
 if __name__ == "__main__":

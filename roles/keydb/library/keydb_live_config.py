@@ -26,7 +26,8 @@ module: keydb_live_config
 short_description: Compare the live configuration of a server with its file
 description:
   - KeyDB, Valkey and Redis have no way to check a file without running it. This module asks the running server by
-    CONFIG GET for every directive of the file (and of the files that it includes) and fails when one differs.
+    CONFIG GET, once for all and then by name for what that leaves out, and fails when a directive of the file (and of
+    the files that it includes) differs.
   - It first waits until the server is ready, as the module keydb_ready does.
 options:
   address: {type: str, required: true, description: Address that the node listens on.}
@@ -127,6 +128,11 @@ def compare(filed: dict[str, list[str]], get: Callable[[str], dict[str, str]]) -
     return compared, unknown, different
 
 
+def answers(client: redis.Redis, pattern: str) -> dict[str, str]:
+    """Directives to what CONFIG GET says of them."""
+    return {str(name): str(value) for name, value in client.config_get(pattern).items()}
+
+
 def main() -> None:
     """Ansible's entry."""
     module = AnsibleModule(
@@ -137,14 +143,12 @@ def main() -> None:
     wait_until_ready(module)
     client = connect(module.params)
     try:
+        # KeyDB tells its threads in INFO only.
         threads = str(client.info().get("server_threads", ""))
+        told = answers(client, "*") | ({"server-threads": threads} if threads else {})
 
         def get(name: str) -> dict[str, str]:
-            # KeyDB tells its threads in INFO only.
-            if name == "server-threads" and threads:
-                return {name: threads}
-            answer = client.config_get(name)
-            return {str(key): str(value) for key, value in answer.items()}
+            return told if name in told else answers(client, name)
 
         filed = directives(Path(module.params["file"]), lambda path: Path(path).read_text(encoding="utf-8"))
         compared, unknown, different = compare(filed, get)

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Read what Ansible's own facts do not have: package architecture, free disk space, clock, packages."""
+"""Read what the roles must know of a host: facts, package architecture, free disk space, clock, packages."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.facts.hardware.linux import LinuxHardware
+from ansible.module_utils.facts.network.linux import LinuxNetwork
+from ansible.module_utils.facts.system.distribution import DistributionFactCollector
+from ansible.module_utils.facts.system.platform import PlatformFactCollector
+from ansible.module_utils.facts.system.python import PythonFactCollector
+from ansible.module_utils.facts.system.service_mgr import ServiceMgrFactCollector
+from ansible.module_utils.facts.system.systemd import SystemdFactCollector
+from ansible.module_utils.facts.virtual.linux import LinuxVirtual
 
 DOCUMENTATION = r"""
 module: preflight_probe
-short_description: Read a few properties of a host that are no standard facts
+short_description: Read what the roles must know of a host
 description:
   - Reads the package architecture, free disk space, the clock, the Python version and the address that
     the SSH connection came in by.
-  - Changes nothing and needs no privilege, so it runs in check mode too.
+  - Gathers facts, if it is told to, by Ansible's own code, but only those that the roles use. The module setup has no
+    subset that is as small, looks at every disk for the size of the memory, and is a round trip more.
+  - Changes nothing, so it runs in check mode too. As root it sees more.
 options:
   path:
     description: Directory whose file system is measured. It need not exist; the nearest parent that does is taken.
@@ -28,6 +40,10 @@ options:
     type: list
     elements: str
     default: []
+  gather_facts:
+    description: Whether to gather facts.
+    type: bool
+    default: false
 author:
   - keydb-lab
 """
@@ -67,10 +83,22 @@ packages:
   elements: str
   returned: always
 ssh_address:
-  description: Address of this host that the SSH connection came in by, empty if there is none or sudo dropped it.
+  description: Address of this host that the SSH connection came in by, empty if there is none.
   type: str
   returned: always
+ansible_facts:
+  description: Distribution, platform, Python, service manager, processors, memory, network and virtualisation.
+  type: dict
+  returned: with O(gather_facts)
 """
+
+_COLLECTORS = (
+    PlatformFactCollector,
+    DistributionFactCollector,
+    PythonFactCollector,
+    ServiceMgrFactCollector,
+    SystemdFactCollector,
+)
 
 
 def nearest_directory(path: str) -> str:
@@ -81,9 +109,28 @@ def nearest_directory(path: str) -> str:
     return str(directory)
 
 
-def ssh_address(environment: dict[str, str]) -> str:
-    """Return the server's address from SSH_CONNECTION, "client port server port"; "" if there is none."""
-    return dict(enumerate(environment.get("SSH_CONNECTION", "").split())).get(2, "")
+def ssh_address(environments: Iterable[bytes]) -> str:
+    """Return the server's address from the first SSH_CONNECTION, "client port server port"; "" if there is none.
+
+    ``environments`` are as in /proc/PID/environ.
+    """
+    for environment in environments:
+        for entry in environment.split(b"\0"):
+            if entry.startswith(b"SSH_CONNECTION="):
+                return dict(enumerate(entry.decode().split())).get(2, "")
+    return ""
+
+
+def environments(process: str = "self", proc: Path = Path("/proc")) -> Iterator[bytes]:
+    """Yield the environment of this process and of those that it came from, for sudo leaves little of theirs."""
+    while process != "0":
+        directory = proc / process
+        try:
+            yield (directory / "environ").read_bytes()
+            # The name before it may have blanks and brackets in it.
+            process = (directory / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            return
 
 
 def installed(output: str) -> list[str]:
@@ -92,12 +139,30 @@ def installed(output: str) -> list[str]:
     return sorted(name for status, name in lines if status == "installed")
 
 
+def gathered(module: AnsibleModule) -> dict[str, Any]:
+    """Return facts as the module setup names them."""
+    facts: dict[str, Any] = {}
+
+    def add(found: dict[str, Any]) -> None:
+        facts.update({f"ansible_{name.replace('-', '_')}": value for name, value in found.items()})
+
+    for collector in _COLLECTORS:
+        add(collector().collect(module, facts))
+    hardware = LinuxHardware(module)
+    add(hardware.get_memory_facts())
+    add(hardware.get_cpu_facts(facts))
+    add(LinuxNetwork(module).populate(facts))
+    add(LinuxVirtual(module).get_virtual_facts())
+    return facts
+
+
 def main() -> None:
     """Read and report."""
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "gather_facts": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -112,14 +177,16 @@ def main() -> None:
         _, packages, _ = module.run_command([query, *wanted])
     directory = nearest_directory(module.params["path"])
     disk = os.statvfs(directory)
+    facts = {"ansible_facts": gathered(module)} if module.params["gather_facts"] else {}
     module.exit_json(
         changed=False,
+        **facts,
         architecture=architecture,
         free_mb=disk.f_bavail * disk.f_frsize // 2**20,
         free_path=directory,
         packages=installed(packages),
         python=list(sys.version_info[:3]),
-        ssh_address=ssh_address(dict(os.environ)),
+        ssh_address=ssh_address(environments()),
         time_ns=time.time_ns(),
     )
 

@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import array
 import fcntl
-import hashlib
 import json
-import re
 import socket
 import struct
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_reader import HostReader
@@ -22,14 +19,17 @@ DOCUMENTATION = r"""
 module: time_sync_facts
 short_description: Ask chronyd how far this host's clock may be off
 description:
-  - Reads C(chronyc tracking) and C(chronyc sources) as typed facts, the state of chrony's unit, and whether the
-    interface of an address can take timestamps. Changes nothing.
+  - Reads C(chronyc tracking) and C(chronyc sources) as typed facts, and whether the interface of an address can take
+    timestamps. Changes nothing.
   - Waits until the host is synchronised if it is told for how long, and fails if it is not then.
 options:
   address: {type: str, required: true, description: The host's own address on the cluster network.}
   servers: {type: list, elements: str, default: [], description: Addresses of the servers that it follows.}
   may_lead: {type: bool, default: false, description: Whether its own clock may be the time.}
-  started_with: {type: path, required: true, description: Checksums of the files that chronyd was started with.}
+  required:
+    type: bool
+    default: true
+    description: Whether trouble is somebody's to see to. It is handed back for whoever weighs the answer.
   timeout: {type: float, default: 0, description: Seconds to wait until the host is synchronised.}
 """
 
@@ -38,15 +38,12 @@ EXAMPLES = r"""
   time_sync_facts:
     address: 10.77.0.12
     servers: [10.77.0.11]
-    started_with: /run/keydb-time-sync/started-with
     timeout: 60
 """
 
 RETURN = r"""
 installed: {type: bool, returned: always, description: Whether chrony is.}
-running: {type: bool, returned: always, description: Whether its unit is.}
-enabled: {type: bool, returned: always, description: Whether its unit is started at boot.}
-fresh: {type: bool, returned: always, description: Whether chronyd was started with the files as they are now.}
+required: {type: bool, returned: always, description: As it was given.}
 interface: {type: str, returned: always, description: The interface that has the address; empty if none has it.}
 hardware_timestamps: {type: bool, returned: always, description: Whether that interface can take timestamps.}
 tracking: {type: dict, returned: always, description: What the clock is set by, and its errors in s; null if unknown.}
@@ -54,7 +51,6 @@ sources: {type: list, elements: dict, returned: always, description: Each source
 trouble: {type: str, returned: always, description: Why the host is not synchronised to whom it should; empty if it is.}
 """
 
-_UNIT = "chrony.service"
 _PAUSE_S = 0.25
 _LOCAL = "7F7F0101"
 _SYNCHRONISED = ("Normal", "Insert second", "Delete second")
@@ -204,17 +200,6 @@ def has_hardware_timestamps(interface: str) -> bool:
     return can_timestamp(struct.unpack_from("=II", info.tobytes())[1])
 
 
-def is_fresh(started_with: str | None) -> bool:
-    """Whether the files have the checksums that ``sha256sum`` wrote when chronyd was started; False without any."""
-    noted = re.findall(r"^([0-9a-f]{64}) [ *](.+)$", started_with or "", re.MULTILINE)
-    try:
-        return bool(noted) and all(
-            hashlib.sha256(Path(path).read_bytes()).hexdigest() == checksum for checksum, path in noted
-        )
-    except OSError:
-        return False
-
-
 def clock(host: HostReader, servers: list[str], *, may_lead: bool) -> tuple[Tracking | None, list[Source], str]:
     """What chronyd says now: what the clock is set by, its sources, and what is wrong with that."""
     tracking = parse_tracking(host.answer("chronyc", "-c", "-n", "tracking"))
@@ -229,14 +214,13 @@ def main() -> None:
             "address": {"type": "str", "required": True},
             "servers": {"type": "list", "elements": "str", "default": []},
             "may_lead": {"type": "bool", "default": False},
-            "started_with": {"type": "path", "required": True},
+            "required": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
     given = module.params
     host = HostReader()
-    unit = host.answer("systemctl", "show", "--property=ActiveState,UnitFileState", _UNIT) or ""
     interface = interface_of(given["address"], host.answer("ip", "-json", "-4", "address", "show"))
     installed = host.exists("/usr/sbin/chronyd")
     until = time.monotonic() + given["timeout"]
@@ -249,9 +233,7 @@ def main() -> None:
         time.sleep(_PAUSE_S)
     facts = {
         "installed": installed,
-        "running": "ActiveState=active" in unit,
-        "enabled": "UnitFileState=enabled" in unit,
-        "fresh": is_fresh(host.text(given["started_with"])),
+        "required": given["required"],
         "interface": interface,
         "hardware_timestamps": bool(interface) and has_hardware_timestamps(interface),
         "tracking": asdict(tracking) if tracking else None,

@@ -71,8 +71,8 @@ def rendered(problems: Sequence[Problem], where: str) -> str:
 def as_result(problems: Sequence[Problem], where: str) -> Mapping[str, Any]:
     """Return what an action plugin adds to its result.
 
-    It does not fail by itself: the task after it does, with ``report`` alone, so that people read each problem in words
-    and not as data too.
+    It is no failure. What fails does so with ``report`` alone, so that people read each problem in words and not as
+    data too.
     """
     return {
         "changed": False,
