@@ -184,14 +184,20 @@ def state_of(entry: Entry) -> str:
     return str(entry["state"] or ("link" if entry["link"] is not None else "file"))
 
 
-def files_module(options: dict[str, Any], *, required: bool = False) -> AnsibleModule:
-    """A module with the option ``files`` beside others, of which none is secret.
+class QuietModule(AnsibleModule):  # type: ignore[misc]  # its base carries no types
+    """A module that logs which files it was called for, and nothing of what is in them.
 
-    Ansible would log the whole list as one text, in which it does not know a secret of several lines again. So it logs
-    nothing, and this what the module was called for.
+    Ansible would log the whole list as one text, in which it does not know a secret of several lines again. no_log in
+    the call of the base class does not keep it from that: the task's own, which is always given, takes its place.
     """
+
+    def _log_invocation(self) -> None:
+        about = [entry["path"] for entry in self.params["files"]]
+        about += [unit["name"] for unit in self.params.get("units", [])]
+        self.log("Invoked for " + ", ".join(about))
+
+
+def files_module(options: dict[str, Any], *, required: bool = False) -> AnsibleModule:
+    """A module with the option ``files`` beside others, of which none is secret."""
     files = {**_FILES, "required": True} if required else {**_FILES, "default": []}
-    module = AnsibleModule(argument_spec={"files": files, **options}, supports_check_mode=True, no_log=True)
-    module.no_log = False
-    module.log("Invoked for " + ", ".join(entry["path"] for entry in module.params["files"]))
-    return module
+    return QuietModule(argument_spec={"files": files, **options}, supports_check_mode=True)

@@ -59,7 +59,7 @@ def render(
         "hosts": "keydb_nodes",
         "gather_facts": False,
         "vars_files": [str(ROLE / "vars" / "main.yml")],
-        "vars": {"role_path": str(ROLE), "__monitoring_files": {"changed_paths": []}},
+        "vars": {"role_path": str(ROLE), "ansible_facts": {}},
         "tasks": [
             {
                 "name": "files",

@@ -40,6 +40,8 @@ def run(capsys: pytest.CaptureFixture[str], logged: list[str]) -> Run:
 
     def call(*files: dict[str, Any], check: bool = False) -> dict[str, Any]:
         arguments = {"files": [{**OWN, **file} for file in files], "_ansible_check_mode": check}
+        # Ansible always says it, and what it says is not what the module says of itself.
+        arguments["_ansible_no_log"] = False
         with patch_module_args(arguments), pytest.raises(SystemExit):
             node_files.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
