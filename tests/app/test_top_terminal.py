@@ -28,7 +28,8 @@ class Terminal:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
     def open(self, width: int, height: int) -> None:
-        self.tmux("new-session", "-d", "-x", str(width), "-y", str(height), "env", "PS1=ready> ", "sh")
+        size = ["-x", str(width), "-y", str(height)]
+        self.tmux("new-session", "-d", *size, "-c", str(self.socket.parent), "env", "PS1=ready> ", "sh")
 
     def type(self, text: str) -> None:
         self.is_ready()

@@ -12,6 +12,7 @@ from typing import Any
 import keydb_live_config
 import keydb_probe
 import keydb_ready
+import keydb_traffic
 import pytest
 import redis
 from ansible.module_utils.testing import patch_module_args
@@ -153,6 +154,43 @@ def test_the_proof_names_what_it_could_do_but_should_not(servers: Servers, run: 
         problem.startswith("a write on this node failed") or "cannot be subscribed to" in problem
         for problem in result["problems"]
     )
+
+
+def traffic_arguments(servers: Servers, name: str) -> dict[str, Any]:
+    others = [other for other in ADDRESSES if other != name]
+    return {
+        **servers.connection(name, "verify"),
+        "health_password": servers.passwords["health"],
+        "peers": {other: ADDRESSES[other] for other in others},
+        "writable": [other for other in others if servers.is_writable(other)],
+        "seconds": 1,
+        "rate": 50,
+    }
+
+
+@pytest.mark.parametrize("name", ["node1", "node2"])
+def test_what_a_capture_looks_for_is_written_elsewhere_and_counted_here(servers: Servers, run: Run, name: str) -> None:
+    arguments = traffic_arguments(servers, name)
+    result = run(keydb_traffic, **arguments)
+    assert result["problems"] == []
+    assert len(result["marker"]) == 48
+    assert result["marker"] != run(keydb_traffic, **arguments)["marker"]
+    assert 0.9e9 < result["ended_ns"] - result["begun_ns"] < PATIENCE * 1e9
+    # Without another node that takes writes it only connects.
+    assert (result["written"] > 10) == bool(arguments["writable"])
+    # It is the replicated ones that are counted; the last of them may still be on their way, and one takes it away.
+    assert 0.8 * result["written"] <= result["writes_seen"] <= result["written"] + 1
+    operator = connect(servers.connection("node1", "operator"))
+    assert not list(operator.scan_iter("verify:*"))
+    operator.close()
+
+
+def test_traffic_names_the_node_that_it_cannot_speak_to(servers: Servers, run: Run) -> None:
+    arguments = traffic_arguments(servers, "node2")
+    result = run(keydb_traffic, **{**arguments, "peers": {**arguments["peers"], "node9": "127.71.0.99"}})
+    (problem,) = result["problems"]
+    assert problem.startswith("it could not speak with all nodes: ")
+    assert result["written"] == 0
 
 
 def test_each_user_may_only_what_the_role_says(servers: Servers) -> None:
