@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import ssl
+from pathlib import Path
 from socket import create_connection
 
 import pytest
@@ -89,6 +90,19 @@ def said(connection: ssl.SSLSocket) -> bytes:
             received += connection.recv(4096)
         except TimeoutError:
             return received
+
+
+def test_the_first_failure_to_follow_a_peer_closes_descriptor_0(make_mesh: MakeMesh) -> None:
+    """Not reported upstream. What gets that number later is closed by the next peer's first failure."""
+    mesh = make_mesh(joins=False)
+    for name in NODES:
+        mesh.kill(name)
+
+    mesh.start("node1")
+
+    descriptor = Path(f"/proc/{mesh.processes['node1'].pid}/fd/0")
+    assert str(descriptor.readlink()) == "/dev/null"
+    eventually(lambda: not descriptor.is_symlink() or str(descriptor.readlink()) != "/dev/null", "it is closed")
 
 
 def talking_to(mesh: Mesh, name: str) -> ssl.SSLSocket:

@@ -78,14 +78,16 @@ def complete(settings: Settings) -> None:
     began = time.monotonic()
     server = client(settings, settings.address, _USER, plan["password"], _PATIENCE_S)
     _wait_until_it_listens(server)
+    # The first time that a server fails to follow a peer it closes its descriptor 0 in error, once for each peer. Now
+    # that is nothing; later it may be a client's or a file's. So those who may not be there come first.
+    for address in others:
+        tell(server, "REPLICAOF", address, settings.port)
     missing = be_followed(server, donors, settings.attach_s)
     if missing:
         _say(4, f"goes on without being followed by {', '.join(missing)}, which may bring deleted keys back")
     user, password = settings.replication_user()
     shut_out(server, user)
     missing = follow(server, settings, donors)
-    for address in others:
-        tell(server, "REPLICAOF", address, settings.port)
     if missing:
         _say(4, f"goes on without data from {', '.join(missing)}")
     givers = [client(settings, address, user, password, _PATIENCE_S) for address in donors if address not in missing]
