@@ -61,14 +61,13 @@ def wait_for_targets(port: int, count: int, wait: float) -> list[list[str]]:
         time.sleep(0.5)
 
 
-def wait_for_alerts(port: int, expected: list[list[str]], firing: bool, wait: float) -> list[list[str]]:
-    """Alert and node of all that fire, when those expected do (or none of them does), or after ``wait`` seconds."""
+def wait_for_alerts(port: int, expected: list[list[str]], wait: float) -> list[list[str]]:
+    """Alert and node of all that fire, as of when those expected do, or after ``wait`` seconds."""
     deadline = time.monotonic() + wait
     while True:
         alerts = ask(port, "alerts")["alerts"]
         found = [[a["labels"]["alertname"], a["labels"]["node"]] for a in alerts if a["state"] == "firing"]
-        met = [each in found for each in expected]
-        if (all(met) if firing else not any(met)) or time.monotonic() > deadline:
+        if all(each in found for each in expected) or time.monotonic() > deadline:
             return sorted(found)
         time.sleep(0.5)
 
