@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import credentials, engine, hardware, healing, network, observers, packages, time_sync, topology
+from . import bench, credentials, engine, hardware, healing, network, observers, packages, time_sync, topology
 from .model import Inventory, Rule
 from .problem import Problem
 
@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     *healing.RULES,
     *hardware.RULES,
     *time_sync.RULES,
+    *bench.RULES,
 )
 
 
