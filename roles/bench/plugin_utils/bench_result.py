@@ -27,7 +27,7 @@ def result(run: Mapping[str, Any], told: Mapping[str, Any], marks_after: Sequenc
             marks.append(each)
     found: dict[str, Any] = {
         "schema": SCHEMA,
-        **{name: run[name] for name in ("taken_at", "inventory", "scale", "seed")},
+        **{name: run[name] for name in ("taken_at", "inventory", "plan", "seed")},
         "seconds": round(told["seconds"], 1),
         "settings": run["settings"],
         "hosts": {

@@ -12,7 +12,7 @@ _YES = {True: "on", False: "off"}
 def summary(result: Result) -> str:
     """The whole page, as Markdown whose tables are aligned so that they read well on a terminal, too."""
     lines = [f"# Benchmark of {result['inventory']}, {result['taken_at']}", ""]
-    lines += [f"Scale {result['scale']}, {result['seconds'] / 60:.1f} minutes. Medians over rounds, least to most."]
+    lines += [f"Plan {result['plan']}, {result['seconds'] / 60:.1f} minutes. Medians over rounds, least to most."]
     conditions = result["conditions"]
     lines += ["", f"Conditions: **{conditions['verdict']}**"]
     lines += [f"- {each['host']}: {each['condition']}: {each['text']}" for each in conditions["marks"]]

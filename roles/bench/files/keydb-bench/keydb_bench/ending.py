@@ -13,6 +13,8 @@ from keydb_bench.host import PROGRAM, CommandError, Host
 
 UNIT_DIR = Path("/etc/systemd/system")
 SOURCES = Path("/etc/apt/sources.list.d")
+# Engines that were unpacked from archives.
+OPT = Path("/opt/keydb")
 END_TIMER, END_SERVICE = "keydb-bench-end.timer", "keydb-bench-end.service"
 FIREWALL = "keydb_bench"
 _NOTE = "before.json"
@@ -21,7 +23,7 @@ _REMOVE_WITHIN_S = 300.0
 
 def note(host: Host, _given: Mapping[str, Any]) -> dict[str, Any]:
     """Write down what was there before engines are installed beside the cluster's own."""
-    before = {"packages": _packages(host), "masks": _masks(UNIT_DIR), "sources": _names(SOURCES), "opt": _opt()}
+    before = {"packages": _packages(host), "masks": _masks(UNIT_DIR), "sources": _names(SOURCES), "opt": _names(OPT)}
     (host.state_dir / _NOTE).write_text(json.dumps(before), encoding="utf-8")
     return {"packages": len(before["packages"])}
 
@@ -79,8 +81,8 @@ def _restore(host: Host, before: Mapping[str, Any]) -> list[str]:
         (UNIT_DIR / name).unlink(missing_ok=True)
     for name in set(_names(SOURCES)) - set(before["sources"]):
         (SOURCES / name).unlink(missing_ok=True)
-    for name in set(_opt()) - set(before["opt"]):
-        shutil.rmtree(Path("/opt/keydb", name), ignore_errors=True)
+    for name in set(_names(OPT)) - set(before["opt"]):
+        shutil.rmtree(OPT / name, ignore_errors=True)
     host.tried("systemctl", "daemon-reload")
     return []
 
@@ -96,8 +98,3 @@ def _masks(directory: Path) -> list[str]:
 
 def _names(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()] if directory.is_dir() else []
-
-
-def _opt() -> list[str]:
-    """Engines that were unpacked from archives."""
-    return _names(Path("/opt/keydb"))
