@@ -43,6 +43,8 @@ def serve(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
         f"ReadWritePaths={host.data}",
         f"MemoryMax={host.maxmemory_mb + _BESIDES_DATA_MB}M",
         "LimitNOFILE=8192",
+        # Nothing that it has is worth keeping, and one that writes its first append-only file heeds no SIGTERM.
+        "KillSignal=SIGKILL",
         *(_FIFO if variant.scheduling == "fifo" else ()),
     ]
     command = units.arguments(host, units.SERVER, "Server of a benchmark", *properties)
