@@ -40,6 +40,7 @@ class FakeRemote:
             "processors": 4,
             "memory_mb": 4000,
             "available_mb": 3000,
+            "free_mb": 30_000,
             "kernel": "6.1",
             "system": "Debian GNU/Linux 12",
             "address": ADDRESSES[self.name],

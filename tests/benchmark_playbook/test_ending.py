@@ -24,6 +24,9 @@ class FakeHost(Host):
     packages: list[str] = field(default_factory=list)
     fails: str = ""
 
+    def has(self, program: str) -> bool:
+        return program == "nft"
+
     def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002
         words = " ".join(command)
         self.commands.append(words)
@@ -39,6 +42,8 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     places = {name: tmp_path / name for name in ("units", "sources", "opt", "program", "state", "data")}
     for path in places.values():
         path.mkdir()
+    # A listener's own directory is not of this machine.
+    monkeypatch.setattr(ending, "forget", lambda _unit: None)
     monkeypatch.setattr(ending, "UNIT_DIR", places["units"])
     monkeypatch.setattr(ending, "SOURCES", places["sources"])
     monkeypatch.setattr(ending, "OPT", places["opt"])

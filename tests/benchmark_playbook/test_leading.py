@@ -159,10 +159,17 @@ def test_without_real_time_scheduling_the_reason_is_said() -> None:
     assert {given["scheduling"] for _, command, given in told if command == "serve"} == {"other"}
 
 
-def test_memory_is_looked_at_before_a_server_is_started() -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"available_mb": 500}, "node3 has 500 MB to spare, and 1280 are needed"),
+        ({"free_mb": 900}, "node3 has 900 MB of free storage"),
+    ],
+)
+def test_memory_and_storage_are_looked_at_before_a_server_is_started(changes: dict[str, int], said: str) -> None:
     facts = hosts_that()[0].ask("node3", "facts")
-    leader, told = led(settings(maxmemory_mb=1024), node3={"facts": facts | {"available_mb": 500}})
-    with pytest.raises(GivenUpError, match="node3 has 500 MB to spare, and 1280 are needed"):
+    leader, told = led(settings(maxmemory_mb=1024), node3={"facts": facts | changes})
+    with pytest.raises(GivenUpError, match=said):
         leader.run()
     assert "serve" not in {command for _, command, _ in told}
 

@@ -87,7 +87,7 @@ def serving(host: Host, variant: Variant) -> Iterator[None]:
                 time.sleep(0.05)
             yield
         finally:
-            # Nothing that it has is worth keeping, and one that writes its first append-only file heeds no gentler signal.
+            # One that writes its first append-only file heeds no gentler signal.
             process.kill()
 
 

@@ -19,6 +19,8 @@ _LINK_S = 0.5
 # Beyond what the timer of a host waits for, nobody comes any more.
 _SPARE_S = 300.0
 _SPARE_MB = 256
+# More than a server may write.
+_SPARE_DISK_MB = 4096
 _PAUSE_S = 0.005
 _SCALE_KEYS = 1000
 _PERCENTILES_SECONDS = 5.0
@@ -111,6 +113,8 @@ class Leader:
             needed = self._settings.maxmemory_mb + _SPARE_MB
             if facts["available_mb"] < needed:
                 raise GivenUpError(f"{name} has {facts['available_mb']} MB to spare, and {needed} are needed")
+            if facts["free_mb"] < _SPARE_DISK_MB:
+                raise GivenUpError(f"{name} has {facts['free_mb']} MB of free storage, and {_SPARE_DISK_MB} are needed")
         refused = self.measured.facts[self._settings.server]["not_fifo"]
         if refused:
             self._not("real-time scheduling", f"{self._settings.server}: {refused}")

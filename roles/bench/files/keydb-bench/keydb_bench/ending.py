@@ -10,6 +10,7 @@ from typing import Any
 
 from keydb_bench import units
 from keydb_bench.host import PROGRAM, CommandError, Host
+from keydb_bench.listening import forget
 
 UNIT_DIR = Path("/etc/systemd/system")
 SOURCES = Path("/etc/apt/sources.list.d")
@@ -37,7 +38,8 @@ def close(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
         f"    ip saddr {host.network} ip daddr {host.address} tcp dport {ports} accept\n"
         f"    tcp dport {ports} drop\n  }}\n}}\n"
     )
-    host.run("nft", "--file", "-", told=rules)
+    if host.has("nft"):
+        host.run("nft", "--file", "-", told=rules)
     host.run(
         *("systemd-run", "--quiet", "--collect", f"--unit={END_SERVICE}", f"--on-active={given['after_s']}s"),
         *("python3", "-B", str(PROGRAM / "run.py"), "end"),
@@ -58,7 +60,7 @@ def end(host: Host, _given: Mapping[str, Any]) -> dict[str, Any]:
         # What is still there to be removed is known from here only.
         return {"problems": problems}
     for unit in units.LISTENERS.values():
-        shutil.rmtree(Path("/run", unit.removesuffix(".service")), ignore_errors=True)
+        forget(unit)
     shutil.rmtree(host.state_dir, ignore_errors=True)
     shutil.rmtree(PROGRAM, ignore_errors=True)
     # The timer last: with the service it may be what runs this.

@@ -71,6 +71,8 @@ def configuration(host: Host, variant: Variant, password: str) -> str:
         f"appendfsync {host.appendfsync}",
         'notify-keyspace-events "K$g"',
         f"repl-backlog-size {_BACKLOG_MB * _MEGABYTE}",
+        # No waiting for further replicas: all come at once.
+        "repl-diskless-sync-delay 0",
     ]
     if variant.is_mesh and engine.get("keydb"):
         lines += ["active-replica yes", "multi-master yes", "multi-master-no-forward yes"]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -88,6 +89,10 @@ class Host:
         with contextlib.suppress(CommandError):
             self.run(*command, within_s=within_s)
 
+    def has(self, program: str) -> bool:
+        """Whether a program is installed."""
+        return shutil.which(program, path=_PATH) is not None
+
     def property(self, unit: str, name: str) -> str:
         """A property of a unit, as systemd prints it; empty if it has none."""
         return self.run("systemctl", "show", f"--property={name}", "--value", unit).strip()
@@ -113,6 +118,7 @@ class Host:
             "processors": len(os.sched_getaffinity(0)),
             "memory_mb": memory("MemTotal") >> 20,
             "available_mb": memory("MemAvailable") >> 20,
+            "free_mb": shutil.disk_usage(Path(self.data).parent).free >> 20,
             "kernel": os.uname().release,
             "system": f"{release.get('NAME', '')} {release.get('VERSION_ID', '')}".replace('"', "").strip(),
             "address": self.address,

@@ -57,7 +57,7 @@ class Listeners:
         """Stop those that have not ended."""
         units.stop(self._host, list(units.LISTENERS.values()))
         for unit in units.LISTENERS.values():
-            shutil.rmtree(_directory(unit), ignore_errors=True)
+            forget(unit)
 
     def finish(self, catch_up_s: float) -> dict[str, dict[str, Any]]:
         """What each has seen, given so many seconds to catch up. Raises CommandError."""
@@ -89,7 +89,7 @@ class Listeners:
             "RuntimeDirectoryPreserve=yes",
             *units.credentials(host, tls=tls, authentication=authentication),
         ]
-        shutil.rmtree(_directory(unit), ignore_errors=True)
+        forget(unit)
         writes, step_ns, warmup_ns = self._numbers
         command = units.arguments(host, unit, f"Listener of a benchmark, {mode}", *properties)
         command += [str(host.observer_python), "-B", str(PROGRAM / "listener.py"), "--mode", mode]
@@ -99,6 +99,13 @@ class Listeners:
         host.run(*command, *units.client_options(host, unit, tls=tls, authentication=authentication))
 
 
-def _directory(unit: str) -> Path:
+def forget(unit: str) -> None:
+    """Take away what a listener has left."""
+    directory = _directory(unit)
     # With a user of the moment it is a link to where only root can look.
+    shutil.rmtree(directory.resolve(), ignore_errors=True)
+    directory.unlink(missing_ok=True)
+
+
+def _directory(unit: str) -> Path:
     return Path("/run", unit.removesuffix(".service"))

@@ -20,6 +20,7 @@ _LOOK_S = 0.05
 _FIFO = ("CPUSchedulingPolicy=fifo", "CPUSchedulingPriority=1")
 # Beyond its data a server has buffers, tables and its own code.
 _BESIDES_DATA_MB = 512
+_LARGEST_FILE_MB = 3072
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,6 +44,8 @@ def serve(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
         f"ReadWritePaths={host.data}",
         f"MemoryMax={host.maxmemory_mb + _BESIDES_DATA_MB}M",
         "LimitNOFILE=8192",
+        # The largest that its append-only file may come to be.
+        f"LimitFSIZE={_LARGEST_FILE_MB}M",
         # Nothing that it has is worth keeping, and one that writes its first append-only file heeds no SIGTERM.
         "KillSignal=SIGKILL",
         *(_FIFO if variant.scheduling == "fifo" else ()),

@@ -19,7 +19,9 @@ from keydb_bench.listening import listening
 
 # Requests to find out how many make up the seconds that are wanted.
 _TRIED = 2000
-_KEYS = 10_000
+_MOST_KEYS = 10_000
+# Of a server's memory, for values.
+_SHARE = 4
 _STARTS_WITHIN_S = 20.0
 _SLOWEST = 20
 # No listener ends by itself meanwhile: the tool writes none of their keys.
@@ -52,15 +54,24 @@ def inner_tools(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
         options += ["--key", units.credential(units.WORK, "client.key")]
     program = host.engines[given["engine"]]["benchmark"]
     try:
-        return {"works": [_measure([program, *options], work, given["seconds"]) for work in given["works"]]}
+        found = []
+        for work in given["works"]:
+            keys = keys_for(work["size"], host.maxmemory_mb)
+            found.append(_measure([program, *options], work, keys, given["seconds"]))
+        return {"works": found}
     except CommandError as error:
         return {"problem": str(error)}
 
 
-def _measure(command: Sequence[str], work: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def keys_for(size: int, maxmemory_mb: int) -> int:
+    """How many keys with values of so many bytes leave most of a server's memory free."""
+    return max(1, min(_MOST_KEYS, (maxmemory_mb << 20) // _SHARE // size))
+
+
+def _measure(command: Sequence[str], work: Mapping[str, Any], keys: int, seconds: float) -> dict[str, Any]:
     """First for a moment, which warms up and tells how many requests there are to be, then for so many seconds."""
     wanted = [*command, "--csv", "-t", work["operation"], "-d", str(work["size"]), "-P", str(work["pipeline"])]
-    wanted += ["-c", str(work["connections"]), "-r", str(_KEYS)]
+    wanted += ["-c", str(work["connections"]), "-r", str(keys)]
     if work["tool_threads"] > 1:
         wanted += ["--threads", str(work["tool_threads"])]
     least = work["connections"] * work["pipeline"] * 4
