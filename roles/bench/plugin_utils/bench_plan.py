@@ -98,7 +98,8 @@ class Settings:
     knee_keys: int = 100
     nodes: Sequence[int] = ()
     scale_seconds: float = 2.0
-    scale_batch: int = 50
+    # So many that waiting for all nodes costs each write little, and few enough for any buffer.
+    scale_batch: int = 500
     minutes: float = 60.0
     maxmemory_mb: int = 64
     seed: int = 1

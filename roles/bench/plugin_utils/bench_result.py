@@ -171,7 +171,7 @@ def _scale(points: Sequence[Entry]) -> dict[str, Any]:
                 for name in found[0]["processor"]
             },
         }
-        for (nodes, writers), found in sorted(rows.items())
+        for (nodes, writers), found in sorted(rows.items(), key=lambda row: (row[0][0], row[0][1] != "one"))
     ]
     fitted = model(summed)
     return {"points": summed} | ({"model": fitted} if fitted else {})

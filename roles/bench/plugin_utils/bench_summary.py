@@ -54,9 +54,15 @@ def _throughput(result: Result) -> list[str]:
             _spread(each["p50"]),
             _spread(each["p99"]),
         ]
-        for each in sorted(result["throughput"], key=lambda row: (row["operation"], row["pipeline"], row["size"]))
+        for each in sorted(result["throughput"], key=_likeness)
     ]
     return _table([*heading, "operations/s", "P50, ms", "P99, ms"], rows)
+
+
+def _likeness(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What is alike but for the engine comes together."""
+    shape = (row["operation"] != "set", row["size"], row["pipeline"], row["connections"])
+    return (*shape, *(not row[name] for name in ("tls", "authentication", "persistence")), row["threads"])
 
 
 def _tail(result: Result) -> list[str]:
