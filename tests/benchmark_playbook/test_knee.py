@@ -62,6 +62,12 @@ def test_a_later_round_only_confirms() -> None:
     assert len(rig.rates) == 4
 
 
+def test_a_late_generator_is_no_excuse_where_the_other_listener_kept_up() -> None:
+    made = window(1000, {"sync": False, "async": True}, kept_up=False)
+    assert outcome(made, "sync") is Outcome.TOO_FAST
+    assert outcome(window(1000, {"sync": False, "async": False}, kept_up=False), "sync") is Outcome.GENERATOR_BEHIND
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

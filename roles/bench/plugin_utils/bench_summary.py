@@ -84,7 +84,8 @@ def _listeners(result: Result) -> list[str]:
     lines = []
     for name, each in result["listeners"].items():
         held = f"{_spread(each['knee'])} events/s" if each["knee"] else "no rate at all"
-        bound = " at least: the generator was at its end first" if each["limited_by"] == "generator" else ""
+        is_bound = each["knee"] and each["limited_by"] == "generator"
+        bound = " at least: the generator was at its end first" if is_bound else ""
         lines += [f"listener-{name} holds {held}{bound}."]
     heading = ["listener", "offered", "achieved", "P50, ms", "P99, ms", "in time", "missed", "superseded"]
     rows = [
