@@ -97,7 +97,7 @@ def _tail(visits: Sequence[Entry]) -> list[dict[str, Any]]:
             "p99": figure("ms", (_percentile_ms(window, "sync", 99.0) for window in found)),
             "processor": figure("fraction", (window["server_cpu_s"] / window["duration_s"] for window in found)),
         }
-        for (engine, threads, scheduling), found in rows.items()
+        for (engine, threads, scheduling), found in sorted(rows.items(), key=lambda row: row[0])
     ]
 
 
