@@ -11,5 +11,6 @@ sys.path[:0] = [
     str(_HERE),
     str(_ROLE / "files" / "keydb-faults"),
     str(_ROLE / "plugin_utils"),
+    str(_HERE.parents[1] / "plugins" / "plugin_utils"),
     str(_ROLE / "filter_plugins"),
 ]

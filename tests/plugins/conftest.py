@@ -10,6 +10,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [
     str(_REPOSITORY / "plugins" / "module_utils"),
     str(_REPOSITORY / "plugins" / "modules"),
+    str(_REPOSITORY / "plugins" / "plugin_utils"),
     str(_REPOSITORY / "roles" / "pki" / "library"),
     str(_REPOSITORY / "roles" / "observers" / "library"),
 ]

@@ -236,6 +236,18 @@ GOOD = (
         ),
     ),
     Case(
+        "a full benchmark of two engines between PCs",
+        _everywhere(
+            bench_scale="full",
+            bench_engines=["keydb", "redis"],
+            bench_server="pc1",
+            bench_client="pc2",
+            bench_nodes=[1, 5],
+            bench_sizes=[16],
+            bench_conditions="refuse",
+        ),
+    ),
+    Case(
         "two time servers without internet, asked often",
         _everywhere(
             time_sync_servers=["pc1", "pc2"], time_sync_upstream=[], time_sync_minpoll=-6, time_sync_maxpoll="24"
@@ -865,6 +877,40 @@ WRONG = (
         "two lines for chronyd in one",
         _everywhere(time_sync_extra_config=["nocerttimecheck 1\nallow"]),
         ("time_sync_extra_config[0]", ALL_HOSTS, "allow", "one line of text"),
+    ),
+    # --- bench ---
+    _wrong(
+        "an unknown plan, part, engine and operation",
+        _everywhere(bench_scale="huge", bench_parts=["sleep"], bench_engines=["mongo"], bench_operations=["scan"]),
+        ("bench_scale", ALL_HOSTS, '"huge"', "small"),
+        ("bench_parts[0]", ALL_HOSTS, '"sleep"', "throughput"),
+        ("bench_engines[0]", ALL_HOSTS, '"mongo"', "keydb"),
+        ("bench_operations[0]", ALL_HOSTS, '"scan"', "set"),
+    ),
+    _wrong(
+        "a benchmark of more nodes than there are, and of values that fill memory",
+        _everywhere(bench_nodes=[1, 6], bench_sizes=[64, 1_000_000], bench_threads=[0]),
+        ("bench_nodes[1]", ALL_HOSTS, "6", "1 to 5 nodes"),
+        ("bench_sizes[1]", ALL_HOSTS, "1000000", "1 to 65536 bytes"),
+        ("bench_threads[0]", ALL_HOSTS, "0", "1 to 64 threads"),
+    ),
+    _wrong(
+        "an axis of a benchmark without a value",
+        _everywhere(bench_tls=[]),
+        ("bench_tls", ALL_HOSTS, "[]", "one value or more"),
+    ),
+    _wrong(
+        "a benchmark whose client is its server, and one of a host that is no node",
+        _all_of(_everywhere(bench_client="pi1"), _on("pc1", bench_server="desk")),
+        ("bench_client", "pi1, pi2, pi3, pc2", '"pi1"', "another host than bench_server"),
+        ("bench_server", "pc1", '"desk"', "an inventory name: pi1"),
+    ),
+    _wrong(
+        "a benchmark without rounds, on another's port",
+        _everywhere(bench_rounds=0, bench_port=80, bench_conditions="ignore"),
+        ("bench_rounds", ALL_HOSTS, "0", "1 to 100 rounds"),
+        ("bench_port", ALL_HOSTS, "80", "1024 to 65534"),
+        ("bench_conditions", ALL_HOSTS, '"ignore"', "mark"),
     ),
     # --- hardware ---
     _wrong(

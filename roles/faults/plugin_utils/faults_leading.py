@@ -7,8 +7,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
+from hosts_told import GivenUpError, LostError, Remote
 from keydb_faults.cluster import Cluster
 from keydb_faults.doing import DONE, not_possible
 from keydb_faults.kinds.kind import Kind
@@ -23,24 +24,6 @@ _BOOT_WITHIN_S = 300.0
 _OBSERVERS_WITHIN_S = 30.0
 _ROUNDS_IN_VAIN = 10
 _REBOOT = "reboot"
-
-
-class LostError(Exception):
-    """A host could not be asked; the text says why."""
-
-
-class GivenUpError(Exception):
-    """The run cannot go on; the text says why."""
-
-
-class Remote(Protocol):
-    """A host that takes one order at a time."""
-
-    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:
-        """Send an order."""
-
-    def finish(self) -> dict[str, Any]:
-        """Its answer. Raises LostError."""
 
 
 @dataclass(frozen=True)

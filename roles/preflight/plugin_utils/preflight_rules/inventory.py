@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import credentials, engine, hardware, healing, monitoring, network, observers, packages, time_sync, topology
+from . import (
+    bench,
+    credentials,
+    engine,
+    hardware,
+    healing,
+    monitoring,
+    network,
+    observers,
+    packages,
+    time_sync,
+    topology,
+)
 from .model import Inventory, Rule
 from .problem import Problem
 
@@ -19,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     *monitoring.RULES,
     *hardware.RULES,
     *time_sync.RULES,
+    *bench.RULES,
 )
 
 

@@ -31,6 +31,21 @@ class Range:
 PORTS = Range(1024, 65535)
 
 RANGES: Mapping[str, Range] = {
+    "bench_port": Range(1024, 65534),
+    "bench_maxmemory_mb": Range(64, 65_536, "MB"),
+    "bench_rounds": Range(1, 100, "rounds"),
+    "bench_seconds": Range(0.2, 120, "s"),
+    "bench_warmup": Range(0, 60, "s"),
+    "bench_tool_threads": Range(1, 64, "threads"),
+    "bench_tail_rate": Range(1, 100_000, "writes/s"),
+    "bench_tail_seconds": Range(1, 600, "s"),
+    "bench_knee_start": Range(100, 1_000_000, "writes/s"),
+    "bench_knee_seconds": Range(1, 120, "s"),
+    "bench_knee_precision": Range(1.01, 4),
+    "bench_scale_seconds": Range(0.5, 120, "s"),
+    "bench_most_load": Range(0, 1),
+    "bench_minutes": Range(1, 1440, "minutes"),
+    "bench_seed": Range(0, 999_999),
     # IPv6, which is there for link-local addresses, needs 1280; jumbo frames end at 9000.
     "cluster_network_mtu": Range(1280, 9000, "bytes"),
     "cluster_network_undo_after": Range(20, 600, "s"),

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from faults_line import Line, join, meet
+from hosts_line import Line, join, meet
 
 
 def both_ends(path: Path) -> tuple[Line, Line]:
