@@ -60,6 +60,8 @@ def crashes(events: Sequence[ServiceEvent], host: str = "a") -> int:
         [event(9.5, "stopped"), event(12, "failed"), event(30, "started")],
         # By the clock of another host, and while it comes back.
         [event(9.2, "died"), event(11, "started"), event(15, "died"), event(17, "started")],
+        # After a reboot, of which the fall was not kept: it has joined first.
+        [event(50, "started")],
     ],
 )
 def test_who_is_meant_to_go_down_may(events: list[ServiceEvent]) -> None:
@@ -78,6 +80,11 @@ def test_who_is_meant_to_go_down_may(events: list[ServiceEvent]) -> None:
 )
 def test_a_bystander_that_goes_down_has_crashed(events: list[ServiceEvent], count: int) -> None:
     assert crashes(events, host="a") == count
+
+
+def test_who_was_killed_may_not_start_for_the_second_time_long_after() -> None:
+    found = bystander_crashes({"b": [event(54, "started")]}, Expected([a_fault()]), BEGUN)
+    assert found[0].text == "the server started by itself"
 
 
 def test_who_was_killed_may_not_crash_long_after() -> None:

@@ -18,6 +18,8 @@ from keydb_observer.judge_records import SERVER_UNIT, Fault, Read, Sample, Servi
 CLOCKS_NS = NS_PER_SECOND
 COMING_BACK_NS = 10 * NS_PER_SECOND
 """After a fault is undone, its host's server may still go down so late for its sake."""
+JOINING_NS = 30 * NS_PER_SECOND
+"""A server may take so long to take part again, and only then its start is told. How it went down a reboot may hide."""
 LONGEST_GAP_NS = 5 * NS_PER_SECOND
 """Between two samples. In a longer one a node may have been down unseen."""
 
@@ -60,9 +62,10 @@ class Expected:
             for host in fault.expected_down:
                 self._windows.setdefault(host, []).append(window)
 
-    def down(self, host: str, at_ns: int) -> bool:
-        """Whether this host's server may go down at this time for the sake of a fault."""
-        return any(begin <= at_ns <= end for begin, end in self._windows.get(host, ()))
+    def down(self, host: str, at_ns: int, since_ns: int | None = None) -> bool:
+        """Whether this host's server may go down at this time, or since another one, for the sake of a fault."""
+        since_ns = at_ns if since_ns is None else since_ns
+        return any(begin <= at_ns and since_ns <= end for begin, end in self._windows.get(host, ()))
 
 
 def bystander_crashes(
@@ -76,8 +79,9 @@ def bystander_crashes(
             if event.unit != SERVER_UNIT or event.at_ns < begun_ns or event.what not in (*_DOWN, _STARTED):
                 continue
             was_down, is_down = is_down, event.what != _STARTED
+            since_ns = event.at_ns - (JOINING_NS if event.what == _STARTED else 0)
             # Of a server that dies, is started again and fails, each fall counts, but not the rise after it.
-            if not was_down and not expected.down(host, event.at_ns):
+            if not was_down and not expected.down(host, event.at_ns, since_ns):
                 text = f"the server {event.what} by itself: {event.detail}".rstrip(": ")
                 found.append(Finding(text, host=host, at_ns=event.at_ns))
     return found
