@@ -177,7 +177,9 @@ class Units:
         names = [unit["name"] for unit in units]
         states = self._look([*names, *watched])
         unknown = [unit["name"] for unit in units if unit["state"] == "started" and not states[unit["name"]].loaded]
-        if unknown or any(state.needs_reading for state in states.values()):
+        # Of what was written just now systemd does not always tell, such as a drop-in for a unit that has never run.
+        wrote = any(Path(path).is_relative_to(_UNIT_DIRECTORY) for path in self._changed_paths)
+        if unknown or wrote or any(state.needs_reading for state in states.values()):
             self._systemctl("daemon-reload")
             states = self._look(names)
         removed = [self._remove(unit, states[unit["name"]]) for unit in units if unit["state"] == "absent"]
