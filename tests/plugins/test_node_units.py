@@ -207,7 +207,9 @@ def test_without_what_it_needs_nothing_is_done(run: Run, host: Host) -> None:
     assert not Path(file["path"]).exists()
     needs.touch()
     result = run({"name": "a.service"}, files=[file], needs=str(needs))
-    assert (result["missing"], result["actions"], host.commands) == (False, ["start a.service"], ["start a.service"])
+    assert (result["missing"], result["actions"]) == (False, ["start a.service"])
+    # The file was written a moment ago, which systemd has not noticed by itself.
+    assert host.commands == ["daemon-reload", "start a.service"]
 
 
 @pytest.mark.parametrize("check", [True, False])
