@@ -145,7 +145,7 @@ FORBIDDEN = {
         ["INFO"],
         ["CONFIG", "GET", "masterauth"],
     ],
-    "replication": [["GET", SHARED], ["SET", SHARED, "x"], ["INFO"], ["SUBSCRIBE", EVENTS + SHARED]],
+    "replication": [["GET", SHARED], ["SET", SHARED, "x"], ["INFO"], ["DUMP", SHARED], ["SUBSCRIBE", EVENTS + SHARED]],
     "audit": [
         ["GET", SHARED],
         ["SET", "x", "x"],
@@ -182,6 +182,8 @@ def test_tls_from_1_2_on_with_a_certificate_of_ours(cluster: Cluster, node: Node
 
 def test_each_user_may_do_what_it_is_for(cluster: Cluster, node: Node) -> None:
     allowed = {user: commands for user, commands in ALLOWED.items() if cluster.engine.is_mesh or user not in MESH_ONLY}
+    if cluster.engine.is_mesh:
+        allowed["replication"] = [*allowed["replication"], ["INFO"], ["EXISTS", SHARED]]
     attempts = [[user, command] for user, commands in allowed.items() for command in commands]
     if cluster.is_writable(node):
         # A read-only replica has nothing to wait for, and says so.
@@ -198,8 +200,8 @@ def test_each_user_may_do_what_it_is_for(cluster: Cluster, node: Node) -> None:
 def test_each_user_is_refused_everything_else(cluster: Cluster, node: Node, user: str) -> None:
     if user in MESH_ONLY and not cluster.engine.is_mesh:
         pytest.skip(f"{cluster.engine.title} has no user {user}")
-    # An undo deletes what a repair has given to nodes that did not have it.
-    may = [["DEL", SHARED]] if user == "repair" else []
+    # An undo deletes what a repair has given to nodes that did not have it, and a node of a mesh asks before it joins.
+    may = {"repair": [["DEL", SHARED]], "replication": [["INFO"]] if cluster.engine.is_mesh else []}.get(user, [])
     attempts = [[user, command] for command in [*EVERYBODYS, *FORBIDDEN[user]] if command not in may]
     answers = node.ask(
         on_node_engine.answers, address=node.address, port=cluster.port, passwords=cluster.passwords, attempts=attempts

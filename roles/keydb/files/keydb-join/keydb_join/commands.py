@@ -28,7 +28,7 @@ _PATIENCE_S = 60.0
 # Whoever shall find their way in while everybody else is kept out. What else they may do is in the file of all users.
 _LET_IN = ("replication", "health", "operator")
 _USER = "joining"
-_MAY = "+ping +info +dbsize +scan +eval +del +replicaof +client|kill +acl|setuser +acl|deluser"
+_MAY = "+ping +info +dbsize +scan +eval +del +replicaof +client|kill +acl|setuser +acl|deluser +acl|log"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -151,6 +151,8 @@ def _let_in(server: redis.Redis, settings: Settings) -> None:
         _, name, *rules = line.split()
         if name not in (*_LET_IN, "default"):
             tell(server, "ACL", "SETUSER", name, "reset", *rules)
+    # Whoever was refused until now was refused for a reason that is over.
+    tell(server, "ACL", "LOG", "RESET")
     # It ends this connection.
     with contextlib.suppress(redis.ConnectionError):
         tell(server, "ACL", "DELUSER", _USER)
