@@ -28,7 +28,7 @@ _PATIENCE_S = 60.0
 # Whoever shall find their way in while everybody else is kept out. What else they may do is in the file of all users.
 _LET_IN = ("replication", "health", "operator")
 _USER = "joining"
-_MAY = "+ping +info +dbsize +scan +eval +del +replicaof +client|kill +acl|setuser +acl|deluser +acl|log"
+_MAY = "+ping +info +dbsize +scan +eval +dump +del +replicaof +client|kill +acl|setuser +acl|deluser +acl|log"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,11 +14,26 @@ _POLL_S = 0.1
 _BATCH = 500
 _SHUT_OUT_S = 10.0
 _LOOK_AGAIN_S = 1.0
-# The others are not told: they do not have these keys, or have them anew by now.
+_DIGESTS = """
+local digests = {}
+for place, key in ipairs(KEYS) do
+  local value = redis.call('DUMP', key)
+  digests[place] = value and redis.sha1hex(value) or ''
+end
+return digests
+"""
+# The others are not told: they do not have these keys, or have them anew by now. One that came anew here stays.
 _FORGET = """
 redis.replicate_commands()
 redis.set_repl(redis.REPL_AOF)
-return redis.call('DEL', unpack(KEYS))
+local forgotten = 0
+for place, key in ipairs(KEYS) do
+  local value = redis.call('DUMP', key)
+  if value and redis.sha1hex(value) == ARGV[place] then
+    forgotten = forgotten + redis.call('DEL', key)
+  end
+end
+return forgotten
 """
 
 
@@ -99,8 +114,13 @@ def forget_what_nobody_has(
     if not suspects:
         return 0
     time.sleep(look_again_s)
-    stale = [key for batch in _batches(suspects) for key in _missing(batch, donors)]
-    return sum(int(server.eval(_FORGET, len(batch), *batch)) for batch in _batches(stale))
+    return sum(_forget(server, donors, batch) for batch in _batches(suspects))
+
+
+def _forget(server: redis.Redis, donors: Sequence[redis.Redis], suspects: Sequence[str]) -> int:
+    digests = dict(zip(suspects, server.eval(_DIGESTS, len(suspects), *suspects), strict=True))
+    stale = _missing(suspects, donors)
+    return int(server.eval(_FORGET, len(stale), *stale, *(digests[key] for key in stale))) if stale else 0
 
 
 def _missing(keys: Collection[str], donors: Sequence[redis.Redis]) -> list[str]:
