@@ -73,8 +73,9 @@ class Wire:
         expression = " or ".join(f"tcp port {port}" for port in (self.server.port, *ports))
         said = self.directory / "said"
         with said.open("wb") as log:
-            command = ["tcpdump", "-i", "lo", "--immediate-mode", "-U", "-n", "-Z", "root", "-w", str(self.pcap)]
-            self._tcpdump = subprocess.Popen([*command, expression], stderr=log)
+            command = ["tcpdump", "-i", "lo", "--immediate-mode", "-B", "32768", "-U", "-n", "-Z", "root"]
+            command += ["-w", str(self.pcap), expression]
+            self._tcpdump = subprocess.Popen(command, stderr=log)
         eventually(lambda: "listening on" in said.read_text(), "tcpdump captures")
         self.traffic |= {"begun_ns": time.time_ns()}
 
