@@ -25,8 +25,9 @@ def _run(*command: str) -> str:
 
 def open_port(address: str, port: int) -> None:
     """Runs the engine's own program once more, in the clear, until it is closed or ten minutes are over."""
-    pid = _run("systemctl", "show", "--property=MainPID", "--value", "keydb-server.service")
-    program = str(Path("/proc", pid, "exe").resolve())
+    # By the name that it was started with: Debian has one file of several names, which does as it is called.
+    started = _run("systemctl", "show", "--property=ExecStart", "--value", "keydb-server.service")
+    program = started.partition("path=")[2].partition(" ;")[0]
     options = ["--port", str(port), "--bind", address, "--protected-mode", "no", "--save", ""]
     unit = ["--unit", SERVER, "--property", "RuntimeMaxSec=600", "--property", "DynamicUser=yes"]
     _run("systemd-run", "--quiet", "--collect", *unit, program, *options)

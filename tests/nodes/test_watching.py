@@ -1,4 +1,7 @@
-"""Exporters on every node, and Prometheus that sees them all and tells when one stops."""
+"""Exporters on every node, and Prometheus that sees them all and tells when one stops.
+
+One is stopped here, so this comes after the tests that read what the observers said last.
+"""
 
 from __future__ import annotations
 
