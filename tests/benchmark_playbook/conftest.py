@@ -10,6 +10,7 @@ _PROJECT = _HERE.parents[1]
 _ROLE = _PROJECT / "roles" / "bench"
 sys.path[:0] = [
     str(_HERE),
+    str(_PROJECT / "tests" / "shared"),
     str(_PROJECT / "tests" / "app"),
     str(_ROLE / "files" / "keydb-bench"),
     str(_ROLE / "plugin_utils"),

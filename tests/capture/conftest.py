@@ -12,6 +12,7 @@ _HERE = Path(__file__).resolve().parent
 _REPOSITORY = _HERE.parents[1]
 sys.path[:0] = [
     str(_HERE),
+    str(_REPOSITORY / "tests" / "shared"),
     str(_REPOSITORY / "tests" / "app"),
     str(_REPOSITORY / "app" / "src"),
     str(_REPOSITORY / "roles" / "capture" / "files" / "keydb-capture"),

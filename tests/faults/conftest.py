@@ -9,6 +9,7 @@ _HERE = Path(__file__).resolve().parent
 _ROLE = _HERE.parents[1] / "roles" / "faults"
 sys.path[:0] = [
     str(_HERE),
+    str(_HERE.parent / "shared"),
     str(_ROLE / "files" / "keydb-faults"),
     str(_ROLE / "plugin_utils"),
     str(_HERE.parents[1] / "plugins" / "plugin_utils"),

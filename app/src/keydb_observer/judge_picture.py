@@ -27,8 +27,7 @@ class NoPictureError(Exception):
 def draw(run: Run, directory: Path) -> list[Path]:
     """Returns the files that it made, one SVG and one PNG. Raises NoPictureError and OSError."""
     try:
-        # Nodes have no need of it, and do not have it.
-        import matplotlib as mpl  # noqa: PLC0415
+        import matplotlib as mpl  # noqa: PLC0415  # nodes have no need of it, and do not have it
     except ImportError:
         raise NoPictureError("matplotlib is not installed") from None
     span = _span(run)
