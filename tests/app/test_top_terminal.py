@@ -139,7 +139,7 @@ def test_colours_are_left_out_where_they_are_not_wanted(
     # Text and colours of one and the same picture; between two of them there may be half of one.
     pictures = (terminal.tmux("capture-pane", "-p", "-e") for _ in range(100))
     picture = next(picture for picture in pictures if "it refuses connections" in picture)
-    assert ("\x1b[31m" in picture) == is_coloured
+    assert ("\x1b[31m" in picture) == is_coloured, picture
 
 
 @needs_tmux

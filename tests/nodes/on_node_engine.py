@@ -189,5 +189,7 @@ def refusals(address: str, port: int, password: str) -> list[dict[str, str]]:
         entry = flat if isinstance(flat, dict) else {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
         source = re.search(r"\baddr=\S+:(\d+)", str(entry["client-info"]))
         if not source or int(source.group(1)) not in OUR_PORTS:
-            entries.append({name: str(entry[name]) for name in ("username", "reason", "object", "context")})
+            entries.append(
+                {name: str(entry[name]) for name in ("username", "reason", "object", "context", "client-info")}
+            )
     return entries

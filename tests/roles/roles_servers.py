@@ -27,9 +27,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from roles_render import NODES, Rendered, render
+from roles_render import NODES, ROLES, Rendered, render
 
 PATIENCE = 30.0
+GUARD = ROLES / "keydb" / "files" / "keydb-guard.py"
+_GUARDED = ["/usr/bin/python3", "-B", str(GUARD)]
 """Seconds that servers may take on a busy machine before a test fails."""
 ADDRESSES = {name: f"127.71.0.1{number}" for number, name in enumerate(NODES, start=1)}
 
@@ -110,10 +112,11 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
-def eventually(condition: Callable[[], object], what: str) -> None:
+def eventually(condition: Callable[[], object], what: str, state: Callable[[], object] = str) -> None:
+    """Wait for a condition; ``state`` says what there is instead once that was in vain."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE:g} seconds: {what}"
+        assert time.monotonic() < deadline, f"not within {PATIENCE:g} seconds: {what}\n{state()}"
         time.sleep(0.05)
 
 
@@ -129,6 +132,7 @@ class Servers:
     rendered: dict[str, Rendered] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    is_guarded: bool = True
 
     @property
     def is_mesh(self) -> bool:
@@ -183,7 +187,11 @@ class Servers:
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         with (self.directory / name / "log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [self.program, str(config or self.config(name))],
+                [
+                    *(_GUARDED if self.is_mesh and self.is_guarded else []),
+                    self.program,
+                    str(config or self.config(name)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -224,4 +232,10 @@ class Servers:
 
     def wait_until_ready(self) -> None:
         for name in NODES:
-            eventually(lambda name=name: not self.missing(name), f"{self.engine} on {name} is ready")
+            eventually(
+                lambda name=name: not self.missing(name),
+                f"{self.engine} on {name} is ready",
+                lambda name=name: "\n".join(
+                    [f"{self.missing(name)}", *(f"{each}:\n{self.log(each)}" for each in NODES)]
+                ),
+            )

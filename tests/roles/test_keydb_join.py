@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +43,25 @@ def test_without_it_the_append_only_file_brings_the_deleted_back(make_mesh: Make
     deleted_meanwhile(mesh, mesh.kill)
 
     eventually(lambda: [mesh.client(name).get("storm:k") for name in NODES] == ["1"] * 3, "the deleted key is back")
+
+
+def test_a_node_joins_while_one_of_its_peers_hangs(make_mesh: MakeMesh) -> None:
+    """A server connects to one peer after the other, and waits for one that hangs until it gives up."""
+    mesh = make_mesh(keydb_repl_timeout=4)
+    mesh.client("node1").set("storm:k", "1")
+    eventually(lambda: mesh.client("node3").get("storm:k"), "the write is everywhere")
+    mesh.processes["node3"].send_signal(signal.SIGSTOP)
+    mesh.kill("node1")
+    mesh.client("node2").delete("storm:k")
+
+    mesh.bring_up("node1")
+    mesh.client("node1").set("storm:l", "1")
+
+    assert mesh.client("node1").get("storm:k") is None
+    eventually(lambda: mesh.client("node2").get("storm:l"), "both go on without the one that hangs")
+    mesh.processes["node3"].send_signal(signal.SIGCONT)
+    mesh.wait_until_ready()
+    eventually(lambda: [mesh.values(name) for name in NODES] == [{"storm:l": "1"}] * 3, "the nodes are equal")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

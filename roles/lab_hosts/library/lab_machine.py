@@ -155,6 +155,7 @@ def read_machine(apt_directory: Path, release: str, architecture: str) -> dict[s
         "ca_certificates": sorted(str(file) for file in Path("/usr/local/share/ca-certificates").rglob("*.crt")),
         "apt_proxies": apt_proxies(),
         "mtu": default_mtu(),
+        "has_loop_devices": Path("/dev/loop-control").exists(),
         "used_networks": used_networks(),
         "containers_conf": containers_conf(
             cgroup_v2=Path("/sys/fs/cgroup/cgroup.controllers").is_file(),

@@ -56,6 +56,8 @@ OWNED_DIRECTIVES: Mapping[str, str] = {
     "appendfsync": "keydb_appendfsync",
     "save": "keydb_save",
     "repl-backlog-size": "keydb_repl_backlog_mb",
+    "repl-timeout": "keydb_repl_timeout",
+    "repl-ping-replica-period": "keydb_repl_timeout",
     "client-output-buffer-limit": "keydb_replica_output_buffer_mb or keydb_pubsub_output_buffer_mb",
     "dir": "keydb_data_dir",
     "daemonize": "",

@@ -66,6 +66,7 @@ RANGES: Mapping[str, Range] = {
     "keydb_server_threads": Range(1, 64, "threads"),
     "keydb_maxmemory_mb": Range(64, None, "MB"),
     "keydb_repl_backlog_mb": Range(1, None, "MB"),
+    "keydb_repl_timeout": Range(2, 3_600, "s"),
     "keydb_replica_output_buffer_mb": Range(1, None, "MB"),
     "keydb_pubsub_output_buffer_mb": Range(1, None, "MB"),
     "keydb_maxclients": Range(32, 1_000_000, "clients"),

@@ -78,10 +78,6 @@ def complete(settings: Settings) -> None:
     began = time.monotonic()
     server = client(settings, settings.address, _USER, plan["password"], _PATIENCE_S)
     _wait_until_it_listens(server)
-    # The first time that a server fails to follow a peer it closes its descriptor 0 in error, once for each peer. Now
-    # that is nothing; later it may be a client's or a file's. So those who may not be there come first.
-    for address in others:
-        tell(server, "REPLICAOF", address, settings.port)
     missing = be_followed(server, donors, settings.attach_s)
     if missing:
         _say(4, f"goes on without being followed by {', '.join(missing)}, which may bring deleted keys back")
@@ -90,6 +86,9 @@ def complete(settings: Settings) -> None:
     missing = follow(server, settings, donors)
     if missing:
         _say(4, f"goes on without data from {', '.join(missing)}")
+    # Last, for while a server waits for one that does not answer it follows no other one.
+    for address in others:
+        tell(server, "REPLICAOF", address, settings.port)
     givers = [client(settings, address, user, password, _PATIENCE_S) for address in donors if address not in missing]
     forgotten = forget_what_nobody_has(server, givers)
     Dataset(Path(settings.data)).finish()
