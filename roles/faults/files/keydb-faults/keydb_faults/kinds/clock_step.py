@@ -30,7 +30,7 @@ class ClockStep(Kind):
         return [Part(dice.pick(cluster.nodes).name, self.name, {"seconds": dice.pick(_STEPS_S)})]
 
     def why_not(self, host: Host) -> str:
-        """A container's clock is everybody's on its machine."""
+        """A container's clock is everybody's on its machine; libfaketime does not get along with KeyDB's allocator."""
         return "a container has the clock of its host, which others use too" if host.is_container else ""
 
     def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002
