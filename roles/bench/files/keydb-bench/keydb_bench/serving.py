@@ -17,6 +17,7 @@ from keydb_bench.host import CommandError, Host, memory
 
 _READY_WITHIN_S = 30.0
 _LOOK_S = 0.05
+_GUARD = Path("/usr/local/libexec/keydb-guard")
 _FIFO = ("CPUSchedulingPolicy=fifo", "CPUSchedulingPriority=1")
 # Beyond its data a server has buffers, tables and its own code.
 _BESIDES_DATA_MB = 512
@@ -51,7 +52,9 @@ def serve(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
         *(_FIFO if variant.scheduling == "fifo" else ()),
     ]
     command = units.arguments(host, units.SERVER, "Server of a benchmark", *properties)
-    host.run(*command, engine["server"], str(host.state_dir / "server.conf"))
+    # A cluster of KeyDB has it, for what its docstring says.
+    guard = ["/usr/bin/python3", "-B", str(_GUARD)] if variant.sources and _GUARD.is_file() else []
+    host.run(*command, *guard, engine["server"], str(host.state_dir / "server.conf"))
     _await_port(host)
     return {"version": version(host, engine["server"])}
 
