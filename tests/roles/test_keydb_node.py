@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
+
 import keydb_node
 import pytest
 import redis
+from ansible.module_utils.basic import AnsibleModule
 from redis._parsers.helpers import parse_info
 
 MESH = """\
@@ -94,3 +97,11 @@ def test_what_is_missing_is_named_with_its_state() -> None:
 def test_a_reason_is_one_line() -> None:
     assert keydb_node.reason(redis.ConnectionError("Error 111\n  connecting.")) == "Error 111 connecting."
     assert keydb_node.reason(redis.TimeoutError()) == "TimeoutError"
+
+
+def test_a_module_trusts_no_authority_but_those_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        # It is put back to what it was afterwards.
+        monkeypatch.setenv(name, "set by the test")
+    keydb_node.require_redis(AnsibleModule.__new__(AnsibleModule))
+    assert ssl.create_default_context().get_ca_certs() == []

@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, KeyError):
         print("usage: keydb-join prepare|complete FILE", file=sys.stderr)
         return 2
+    # redis-py would have every connection trust all authorities of the system, too, and read them anew.
+    os.environ.update(SSL_CERT_FILE=os.devnull, SSL_CERT_DIR=os.devnull)
     try:
         run(Settings.read(Path(file)))
     except (OSError, ValueError, TypeError, KeyError, redis.RedisError, NotJoinedError) as error:
