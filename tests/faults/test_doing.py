@@ -74,6 +74,26 @@ def test_it_is_armed_before_and_disarmed_after(host: FakeHost, trial: Trial) -> 
     assert in_force(host.state) == []
 
 
+@pytest.mark.parametrize(("failures", "is_armed"), [(2, True), (3, False)])
+def test_a_timer_that_does_not_start_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, is_armed: bool
+) -> None:
+    answers: dict[str, str | None] = {"systemctl restart": None}
+    host = fake_host(tmp_path, answers=answers)
+
+    def passes(_seconds: float) -> None:
+        if len(host.commands) == failures:
+            host.answers["systemctl restart"] = ""
+
+    monkeypatch.setattr(time, "sleep", passes)
+    if is_armed:
+        arm(host, [])
+    else:
+        with pytest.raises(CommandError):
+            arm(host, [])
+    assert len(host.commands) == 3
+
+
 @pytest.mark.parametrize("where", ["why_not", "inject"])
 def test_what_is_not_possible_is_told(host: FakeHost, trial: Trial, where: str) -> None:
     if where == "why_not":

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from keydb_faults.kinds.kind import Kind
 UNDO = "keydb-faults-undo"
 END = "keydb-faults-end"
 _ARMED, _LOCK = "armed.json", "lock"
+_TRIES, _TRY_AGAIN_S = 3, 1.0
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,20 @@ def arm(host: Host, faults: Sequence[InForce]) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(host.state / _ARMED)
-    # Not start: one that already runs would not count anew.
-    host.run("systemctl", "restart", f"{UNDO}.timer", f"{END}.timer")
+    # Not start: one that already runs would not count anew. A host that has just booted, and starts them itself, may
+    # fail at it once.
+    _insist(host, "systemctl", "restart", f"{UNDO}.timer", f"{END}.timer")
+
+
+def _insist(host: Host, *command: str) -> None:
+    for _ in range(_TRIES - 1):
+        try:
+            host.run(*command)
+        except CommandError:
+            time.sleep(_TRY_AGAIN_S)
+        else:
+            return
+    host.run(*command)
 
 
 def undo(host: Host, kinds: Mapping[str, Kind]) -> list[str]:
