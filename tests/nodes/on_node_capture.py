@@ -25,9 +25,10 @@ def _run(*command: str) -> str:
 
 def open_port(address: str, port: int) -> None:
     """Runs the engine's own program once more, in the clear, until it is closed or ten minutes are over."""
-    # By the name that it was started with: Debian has one file of several names, which does as it is called.
+    # By the name that it was started with: Debian has one file of several names, which does as it is called. Another
+    # program may come before it, which becomes it.
     started = _run("systemctl", "show", "--property=ExecStart", "--value", "keydb-server.service")
-    program = started.partition("path=")[2].partition(" ;")[0]
+    program = next(word for word in started.split() if word.endswith("-server"))
     options = ["--port", str(port), "--bind", address, "--protected-mode", "no", "--save", ""]
     unit = ["--unit", SERVER, "--property", "RuntimeMaxSec=600", "--property", "DynamicUser=yes"]
     _run("systemd-run", "--quiet", "--collect", *unit, program, *options)

@@ -165,7 +165,8 @@ def test_the_services_were_refused_nothing(cluster: Cluster, node: Node) -> None
     refusals = node.ask(
         on_node_engine.refusals, address=node.address, port=cluster.port, password=cluster.passwords["operator"]
     )
-    assert [each for each in refusals if each["username"] != "verify"] == []
+    of_services = [each for each in refusals if each["username"] != "verify"]
+    assert not of_services, of_services
 
 
 def test_tls_from_1_2_on_with_a_certificate_of_ours(cluster: Cluster, node: Node) -> None:

@@ -48,4 +48,5 @@ def test_every_write_is_acknowledged_and_accounted_for(cluster: Cluster) -> None
         refused = node.ask(
             on_node_engine.refusals, address=node.address, port=cluster.port, password=cluster.passwords["operator"]
         )
-        assert [each for each in refused if each["username"] == "load"] == []
+        of_load = [each for each in refused if each["username"] == "load"]
+        assert not of_load, of_load
