@@ -166,7 +166,7 @@ def test_the_services_were_refused_nothing(cluster: Cluster, node: Node) -> None
         on_node_engine.refusals, address=node.address, port=cluster.port, password=cluster.passwords["operator"]
     )
     of_services = [each for each in refusals if each["username"] != "verify"]
-    assert not of_services, of_services
+    assert not of_services, f"{of_services}"
 
 
 def test_tls_from_1_2_on_with_a_certificate_of_ours(cluster: Cluster, node: Node) -> None:

@@ -49,4 +49,4 @@ def test_every_write_is_acknowledged_and_accounted_for(cluster: Cluster) -> None
             on_node_engine.refusals, address=node.address, port=cluster.port, password=cluster.passwords["operator"]
         )
         of_load = [each for each in refused if each["username"] == "load"]
-        assert not of_load, of_load
+        assert not of_load, f"{of_load}"
