@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ import redis
 CA, CERTIFICATE, KEY = "/etc/keydb/tls/ca.crt", "/etc/keydb/tls/server.crt", "/etc/keydb/tls/server.key"
 CUT = "nodes_test_cut"
 UNIT = "keydb-healing"
+# Later releases of redis-py introduce themselves by a command that the user load may not give.
+NO_INTRODUCTION: dict[str, Any] = {
+    name: None for name in ("lib_name", "lib_version") if name in signature(redis.Redis.__init__).parameters
+}
 STATE = "/var/lib/keydb-healing"
 
 
@@ -36,6 +41,7 @@ def client(address: str, port: int, password: str) -> redis.Redis:
         ssl_keyfile=KEY,
         socket_timeout=5,
         decode_responses=True,
+        **NO_INTRODUCTION,
     )
 
 
