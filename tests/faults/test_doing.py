@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 import threading
 import time
 from pathlib import Path
@@ -217,3 +219,14 @@ def test_an_observer_is_there_once_its_present_run_was_told_of_a_write(
     entry = {"__CURSOR": "c", "__REALTIME_TIMESTAMP": "1", "MESSAGE": message, "_SYSTEMD_INVOCATION_ID": run}
     host.journal.write_text(json.dumps(entry) + "\n", encoding="utf-8")
     assert await_observers(host, within_s=0) == {"lacking": lacking}
+
+
+def test_what_is_run_is_run_also_when_nobody_listens_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the controller is killed while a fault is in force."""
+
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert Host.run(fake_host(tmp_path), "echo", "undone") == "undone\n"

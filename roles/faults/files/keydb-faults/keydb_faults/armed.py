@@ -10,14 +10,13 @@ import contextlib
 import fcntl
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keydb_faults.host import CommandError, Host
+from keydb_faults.host import CommandError, Host, tell
 from keydb_faults.kinds.kind import Kind
 
 UNDO = "keydb-faults-undo"
@@ -82,7 +81,7 @@ def undo(host: Host, kinds: Mapping[str, Kind]) -> list[str]:
             except (CommandError, OSError) as error:
                 left.append(each)
                 problems.append(f"{each.kind} is not undone: {error}")
-                print(problems[-1], file=sys.stderr, flush=True)
+                tell(problems[-1])
         if left:
             arm(host, left[::-1])
         else:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keydb_faults.armed import END, UNDO, undo
-from keydb_faults.host import PROGRAM, CommandError, Host
+from keydb_faults.host import PROGRAM, CommandError, Host, tell
 from keydb_faults.kinds.kind import Kind
 
 UNITS = Path("/etc/systemd/system")
@@ -48,7 +47,7 @@ def end(host: Host, kinds: Mapping[str, Kind], *, forgets: bool) -> dict[str, An
             forget(host)
         except CommandError as error:
             problems.append(f"the storm's keys are still there: {error}")
-            print(problems[-1], file=sys.stderr, flush=True)
+            tell(problems[-1])
     changed = [unit for unit in host.observers if (UNITS / f"{unit}.d" / DROP_IN).exists()]
     for unit in changed:
         (UNITS / f"{unit}.d" / DROP_IN).unlink()

@@ -30,6 +30,12 @@ class CommandError(Exception):
     """A command did not do what it was to do; the text is what it said."""
 
 
+def tell(*words: str) -> None:
+    """Whoever has started this, and who may be gone by now: what there is to undo is undone all the same."""
+    with contextlib.suppress(OSError):
+        print(*words, file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True)
 class Host:
     """``is_restarted_from_outside``: after a reboot it is the controller that switches it on.
@@ -75,7 +81,7 @@ class Host:
 
     def run(self, *command: str, told: str = "", within_s: float = _COMMAND_WITHIN_S) -> str:
         """What a command prints, given ``told`` on its standard input. Raises CommandError."""
-        print("+", *command, file=sys.stderr, flush=True)
+        tell("+", *command)
         environment = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
         try:
             done = subprocess.run(
