@@ -69,6 +69,19 @@ def values(addresses: dict[str, str], port: int, password: str, key: str) -> dic
     return {name: client(address, port, password).get(key) for name, address in addresses.items()}
 
 
+def wait_until_equal(addresses: dict[str, str], port: int, password: str, key: str, wait: float) -> dict[str, Any]:
+    """What each node has once all have the same, or after ``wait`` seconds.
+
+    What was sent during a cut is sent once more seconds later, and may come after a repair; then the next one is due.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        found = values(addresses, port, password, key)
+        if len(set(found.values())) == 1 or time.monotonic() > deadline:
+            return found
+        time.sleep(1)
+
+
 def delete(address: str, port: int, password: str, key: str) -> None:
     """By its expiry: the user load may delete nothing."""
     client(address, port, password).set(key, "", px=1)

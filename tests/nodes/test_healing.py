@@ -81,11 +81,13 @@ def test_what_was_written_on_both_sides_of_a_cut_is_made_equal_and_told(
         wait=HEAL_S,
     )
     found = healing.ask(
-        on_node_healing.values,
+        on_node_healing.wait_until_equal,
+        timeout=HEAL_S + 30,
         addresses=mesh.addresses,
         port=mesh.port,
         password=mesh.passwords["load"],
         key=KEY,
+        wait=HEAL_S,
     )
     assert len(set(found.values())) == 1, found
     assert set(found.values()) <= WRITTEN
