@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def open_port(address: str, port: int) -> None:
     # By the name that it was started with: Debian has one file of several names, which does as it is called. Another
     # program may come before it, which becomes it.
     started = _run("systemctl", "show", "--property=ExecStart", "--value", "keydb-server.service")
-    program = next(word for word in started.split() if word.startswith("/") and word.endswith("-server"))
+    program = re.findall(r"/\S*-server(?=\s)", started)[0]
     options = ["--port", str(port), "--bind", address, "--protected-mode", "no", "--save", ""]
     unit = ["--unit", SERVER, "--property", "RuntimeMaxSec=600", "--property", "DynamicUser=yes"]
     _run("systemd-run", "--quiet", "--collect", *unit, program, *options)
