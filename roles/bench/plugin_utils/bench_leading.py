@@ -12,6 +12,7 @@ from bench_conditions import Mark, host_marks, load_marks, sent_marks
 from bench_hosts import Hosts, MeasuringError
 from bench_knee import LISTENERS, Search
 from bench_plan import Settings, Visit, points, rotated, visits
+from bench_scaling import Scaling
 from hosts_told import GivenUpError
 
 _LOOKED_S = 1.0
@@ -21,8 +22,6 @@ _SPARE_S = 300.0
 _SPARE_MB = 256
 # More than a server may write.
 _SPARE_DISK_MB = 4096
-_PAUSE_S = 0.005
-_SCALE_KEYS = 1000
 _PERCENTILES_SECONDS = 5.0
 
 
@@ -224,13 +223,16 @@ class Leader:
 
     def _scale(self, number: int) -> None:
         settings = self._settings
+        is_mesh = self._mesh[settings.cluster_engine]
+        scaling = Scaling(self._hosts, settings, is_mesh=is_mesh)
         served = 0
-        for nodes, writers in points(settings, self._mesh[settings.cluster_engine]):
+        for nodes, writers in points(settings, is_mesh):
             try:
                 if served != nodes:
-                    self._serve_cluster(nodes)
+                    self._stop(self._hosts.names)
+                    scaling.serve(nodes)
                     served = nodes
-                point = self._point(nodes, writers)
+                point = scaling.point(nodes, writers)
             except MeasuringError as error:
                 self._not(f"{nodes} nodes, written to {writers}", str(error))
                 served = 0
@@ -239,66 +241,6 @@ class Leader:
             last = f"{point['last_node_ms']:.2f} ms until the last node has a write"
             self._say(f"round {number + 1}: {nodes} nodes, {writers}: {point['writes']:,.0f} writes/s, {last}")
         self._stop(self._hosts.names)
-
-    def _serve_cluster(self, nodes: int) -> None:
-        """The first so many hosts, each replicating from all others, or all from the first one."""
-        self._stop(self._hosts.names)
-        engine = self._settings.cluster_engine
-        names, addresses = self._hosts.names[:nodes], self._hosts.addresses
-        variant = self._settings.base(engine).as_order()
-        orders = {}
-        for name in names:
-            if self._mesh[engine]:
-                sources = [addresses[other] for other in names if other != name]
-            else:
-                sources = [addresses[names[0]]] if name != names[0] else []
-            orders[name] = {**variant, "sources": sources, "is_mesh": self._mesh[engine]}
-        self._hosts.ask_all(orders, "serve")
-
-    def _point(self, nodes: int, writers: str) -> dict[str, Any]:
-        """Replicated writes/s, bytes sent by all hosts per write, processors' share, and the time to the last node."""
-        settings, hosts = self._settings, self._hosts
-        names = hosts.names
-        everybody: dict[str, dict[str, Any]] = {name: {} for name in names}
-        targets = names[:nodes] if writers == "all" else names[:1]
-        # The one who writes to a node is on the next host, for a client beside its server measures neither.
-        orders = {
-            names[(names.index(target) + 1) % len(names)]: self._writing(target, nodes - 1, settings.scale_batch, 0.0)
-            for target in targets
-        }
-        before = hosts.ask_all(everybody, "used")
-        told = hosts.ask_all(orders, "replicate")
-        after = hosts.ask_all(everybody, "used")
-        all_writes = sum(each["all_writes"] for each in told.values())
-        sent = sum(after[name]["sent_bytes"] - before[name]["sent_bytes"] for name in names)
-        lasted_s = max(each["elapsed_s"] for each in told.values()) + settings.warmup_s
-        one = names[1 % len(names)]
-        alone = hosts.ask(one, "replicate", **self._writing(names[0], nodes - 1, 1, _PAUSE_S))
-        return {
-            "writes": sum(each["writes"] / each["elapsed_s"] for each in told.values()),
-            "bytes_per_write": sent / all_writes,
-            "processor": {name: (after[name]["cpu_s"] - before[name]["cpu_s"]) / lasted_s for name in names[:nodes]},
-            "last_node_ms": alone["p50_ms"],
-            "last_node_p99_ms": alone["p99_ms"],
-        }
-
-    def _writing(self, target: str, replicas: int, batch: int, pause_s: float) -> dict[str, Any]:
-        settings = self._settings
-        variant = settings.base(settings.cluster_engine)
-        return {
-            "server": self._hosts.addresses[target],
-            "tls": variant.tls,
-            "authentication": variant.authentication,
-            "replicas": replicas,
-            "batch": batch,
-            "pause_s": pause_s,
-            # Each key has one writer.
-            "prefix": f"load:{target}:",
-            "keys": _SCALE_KEYS,
-            "size": settings.sizes[0],
-            "warmup_s": settings.warmup_s,
-            "seconds": settings.scale_seconds,
-        }
 
     def _stop(self, names: list[str]) -> None:
         try:
