@@ -14,6 +14,7 @@ help: ## this list
 	@echo "  LAB_KEYDB_ARCHIVE=FILE    a KeyDB tarball; unset: looked for in ~/.cache/keydb-lab"
 	@echo "  BENCH_ROUNDS=3            and BENCH_ENGINES, BENCH_CONTENDERS, BENCH_QUICK=1, …: see make bench BENCH=--help"
 	@echo "  LAB_RECORDING=DIR         judge the nodes as the board that was recorded there; see tests/hardware/boards"
+	@echo "  LAB_DISK_MB=2048          size of each node's disk for its data; 0: none of its own"
 	@echo "  LAB_MONITORING=1          exporters on every node, Prometheus with alerts on the last one"
 	@echo "  LAB_MANAGEMENT_CIDR=NET   network of SSH, 10.76.0.0/24; LAB_CLUSTER_CIDR=NET the engine's, 10.77.0.0/24"
 

@@ -30,9 +30,9 @@ from cryptography.x509.oid import NameOID
 from roles_render import NODES, ROLES, Rendered, render
 
 PATIENCE = 30.0
+"""Seconds that servers may take on a busy machine before a test fails."""
 GUARD = ROLES / "keydb" / "files" / "keydb-guard.py"
 _GUARDED = ["/usr/bin/python3", "-B", str(GUARD)]
-"""Seconds that servers may take on a busy machine before a test fails."""
 ADDRESSES = {name: f"127.71.0.1{number}" for number, name in enumerate(NODES, start=1)}
 
 

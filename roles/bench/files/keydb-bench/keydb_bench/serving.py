@@ -52,7 +52,7 @@ def serve(host: Host, given: Mapping[str, Any]) -> dict[str, Any]:
         *(_FIFO if variant.scheduling == "fifo" else ()),
     ]
     command = units.arguments(host, units.SERVER, "Server of a benchmark", *properties)
-    # A cluster of KeyDB has it, for what its docstring says.
+    # Hosts of a KeyDB cluster have it; its docstring says what servers that follow others need it for.
     guard = ["/usr/bin/python3", "-B", str(_GUARD)] if variant.sources and _GUARD.is_file() else []
     host.run(*command, *guard, engine["server"], str(host.state_dir / "server.conf"))
     _await_port(host)
