@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ class Trial(Kind):
         self.error: BaseException | None = None
         self.sticks = False
         self.why = ""
+        self.hangs_up: set[str] = set()
 
     def why_not(self, host: Host) -> str:  # noqa: ARG002
         return self.why
@@ -39,14 +43,29 @@ class Trial(Kind):
     def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
         self.done.append(f"inject {given.get('number')}")
         assert in_force(host.state)
+        self._hang_up("inject")
         if self.error:
             raise self.error
         return "somehow"
 
     def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+        self._hang_up("undo")
         self.done.append(f"undo {kept['before']}")
         if self.sticks:
             raise CommandError("stuck")
+
+    def _hang_up(self, where: str) -> None:
+        if where in self.hangs_up:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """What a fault does with them ends with the program elsewhere."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -118,6 +137,34 @@ def test_an_interrupt_is_undone(host: FakeHost, trial: Trial) -> None:
     with pytest.raises(SystemExit):
         do(host, {"trial": trial}, PARTS[:1], 0)
     assert trial.done == ["inject 1", "undo 1"]
+    assert in_force(host.state) == []
+
+
+@pytest.mark.parametrize("hangs_up", [{"inject"}, {"inject", "undo"}, {"undo"}])
+def test_hanging_up_undoes_it_however_often_that_is_told(host: FakeHost, trial: Trial, hangs_up: set[str]) -> None:
+    """As when the controller is killed: the terminal goes, and both the kernel and sudo say so."""
+    trial.hangs_up = hangs_up
+    try:
+        do(host, {"trial": trial}, PARTS, 0)
+        was_interrupted = False
+    except SystemExit:
+        was_interrupted = True
+    assert was_interrupted == ("inject" in hangs_up)
+    assert trial.done[-2:] == ["undo 2", "undo 1"]
+    assert in_force(host.state) == []
+
+
+def test_hanging_up_while_it_is_armed_undoes_it(tmp_path: Path, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_host: FakeHost, *command: str) -> str:
+        if command[1] == "restart":
+            os.kill(os.getpid(), signal.SIGHUP)
+        return ""
+
+    monkeypatch.setattr(FakeHost, "run", run)
+    host = fake_host(tmp_path)
+    with pytest.raises(SystemExit):
+        do(host, {"trial": trial}, PARTS[:1], 0)
+    assert trial.done == ["undo 1"]
     assert in_force(host.state) == []
 
 

@@ -66,6 +66,15 @@ class Mesh(Servers):
         """A new connection to one node."""
         return keydb_node.connect(self.connection(name, user), timeout=2.0)
 
+    def append_only_file(self, name: str) -> bytes:
+        """What a node has written to its append-only file, which may be later than it answered."""
+        return (self.directory / name / "data" / self.engine / "appendonly.aof").read_bytes()
+
+    def writes_its_file_anew(self, name: str) -> bool:
+        """Whether a node's append-only file is yet to be replaced by a new one."""
+        found = self.client(name, "health").info("persistence")
+        return bool(found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"])
+
     def values(self, name: str) -> dict[str, str | None]:
         """What a node has of the storm's keys."""
         client = self.client(name)

@@ -22,6 +22,7 @@ def deleted_meanwhile(mesh: Mesh, end: Callable[[str], None]) -> None:
     eventually(lambda: mesh.client("node1").get("storm:k"), "the write is everywhere")
     mesh.client("node1").delete("storm:k")
     eventually(lambda: mesh.client("node3").get("storm:k") is None, "the deletion is everywhere")
+    eventually(lambda: b"storm:k" in mesh.append_only_file("node3"), "the write is in the file")
     end("node3")
     mesh.bring_up("node3")
     mesh.wait_until_ready()
@@ -39,6 +40,8 @@ def test_what_was_deleted_stays_deleted(make_mesh: MakeMesh, how: str) -> None:
 def test_without_it_the_append_only_file_brings_the_deleted_back(make_mesh: MakeMesh) -> None:
     """Upstream's reports 227 and 312: the file has none of the changes that came from other nodes."""
     mesh = make_mesh(joins=False)
+    # Of what comes while a file is written anew, as after each whole copy, the old file has nothing.
+    eventually(lambda: not any(mesh.writes_its_file_anew(name) for name in NODES), "every file is written")
 
     deleted_meanwhile(mesh, mesh.kill)
 

@@ -19,6 +19,7 @@ _LOOK_S = 0.2
 _LOOK_AT_JOURNAL_S = 1.0
 _WHOLE_SAMPLES = 3
 _TAIL = 4096
+_INTERRUPTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def not_possible(why: str) -> str:
@@ -31,7 +32,7 @@ def do(host: Host, kinds: Mapping[str, Kind], parts: Sequence[Part], hold_s: flo
 
     Whatever stands in the way after the first change is undone at once. A reboot ends this, too.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _INTERRUPTS:
         signal.signal(number, _interrupted)
     left_over = undo(host, kinds)
     try:
@@ -42,12 +43,12 @@ def do(host: Host, kinds: Mapping[str, Kind], parts: Sequence[Part], hold_s: flo
         faults = [InForce(part.kind, part.given, kinds[part.kind].prepare(host, part.given)) for part in parts]
     except (NotPossibleError, CommandError) as error:
         return {"outcome": not_possible(str(error))}
-    with locked(host):
-        arm(host, faults)
     # A fault may step the clock.
     begun_ns, begun = time.time_ns(), time.monotonic_ns()
     outcome, how = DONE, list[str]()
     try:
+        with locked(host):
+            arm(host, faults)
         how = [kinds[fault.kind].inject(host, fault.given, fault.kept) for fault in faults]
         time.sleep(hold_s)
     except NotPossibleError as error:
@@ -55,6 +56,7 @@ def do(host: Host, kinds: Mapping[str, Kind], parts: Sequence[Part], hold_s: flo
     except (CommandError, OSError) as error:
         outcome = f"failed: {error}"
     finally:
+        _ignore_interrupts()
         left_over += undo(host, kinds)
     result: dict[str, Any] = {"outcome": outcome, "begun_ns": begun_ns, "how": [word for word in how if word]}
     if left_over:
@@ -62,7 +64,14 @@ def do(host: Host, kinds: Mapping[str, Kind], parts: Sequence[Part], hold_s: flo
     return {**result, "undone_ns": begun_ns + time.monotonic_ns() - begun}
 
 
+def _ignore_interrupts() -> None:
+    """Who hangs up does so more than once: the terminal does it, and sudo. It is for the commands that undo, too."""
+    for number in _INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupted(number: int, _frame: object) -> NoReturn:
+    _ignore_interrupts()
     raise SystemExit(128 + number)
 
 
