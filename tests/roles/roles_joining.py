@@ -157,10 +157,13 @@ class Load:
 class Found:
     """Keys that are not as they should be after a run: by what is the matter with them."""
 
-    lost: frozenset[str]
-    back: frozenset[str]
-    stale: frozenset[str]
-    differing: frozenset[str]
+    lost: frozenset[str] = frozenset()
+    back: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
+    differing: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{len(keys)} {name}" for name, keys in vars(self).items())
 
     @classmethod
     def of(cls, mesh: Mesh, durable: dict[str, str | None]) -> Found:
@@ -177,15 +180,22 @@ class Found:
         return cls(frozenset(lost), frozenset(back), frozenset(stale), frozenset(differing))
 
 
-def break_it(mesh: Mesh, load: Load, faults: int, seed: int) -> None:
-    """Kill or stop one node after the other, and bring each up again, while the load goes on at the others."""
+def break_it(mesh: Mesh, load: Load, faults: int, seed: int) -> list[float]:
+    """Kill or stop one node after the other, and bring each up again, while the load goes on at the others.
+
+    Returns the seconds from each start until all links were up.
+    """
     choice = random.Random(seed)  # noqa: S311 - the same faults for the same seed
+    took_s = []
     for _ in range(faults):
         name = choice.choice(NODES)
         load.open[name].clear()
         (mesh.kill if choice.random() < 0.6 else mesh.stop)(name)
         time.sleep(choice.uniform(0.1, 1.5))
+        began = time.monotonic()
         mesh.bring_up(name)
         mesh.wait_until_ready()
+        took_s.append(time.monotonic() - began)
         load.open[name].set()
         time.sleep(choice.uniform(0.5, 1.5))
+    return took_s

@@ -112,12 +112,19 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
-def eventually(condition: Callable[[], object], what: str, state: Callable[[], object] = str) -> None:
-    """Wait for a condition; ``state`` says what there is instead once that was in vain."""
+def settle(condition: Callable[[], object]) -> bool:
+    """Wait for a condition, for as long as that can be of use; returns whether it came true."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE:g} seconds: {what}\n{state()}"
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
+    return True
+
+
+def eventually(condition: Callable[[], object], what: str, state: Callable[[], object] = str) -> None:
+    """Wait for a condition; ``state`` says what there is instead once that was in vain."""
+    assert settle(condition), f"not within {PATIENCE:g} seconds: {what}\n{state()}"
 
 
 @dataclass
