@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from preflight_cases import good
-from preflight_probe import environments, ssh_address
+from preflight_probe import environments, ssh_address, unit_files
 from preflight_rules.host import Host, addresses_by_interface, clock_skew, host_problems, missing_facts
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -179,6 +179,13 @@ def test_missing_facts_are_named() -> None:
     assert "distribution" not in missing_facts({"distribution": "Debian"})
 
 
+def test_the_units_of_the_hosts_own_configuration(tmp_path: Path) -> None:
+    (tmp_path / "one.service").touch()
+    (tmp_path / "masked.timer").symlink_to("/dev/null")
+    assert unit_files(tmp_path) == ["masked.timer", "one.service"]
+    assert unit_files(tmp_path / "there-is-none") == []
+
+
 PLAYBOOK = """
 - name: Check the hosts
   hosts: keydb_nodes
@@ -239,6 +246,7 @@ def _run(directory: Path, tree: dict[str, Any], play: str) -> subprocess.Complet
         "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
         "ANSIBLE_LIBRARY": str(PROJECT / "roles" / "preflight" / "library"),
+        "ANSIBLE_MODULE_UTILS": str(PROJECT / "plugins" / "module_utils"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_HOME": str(directory / "ansible"),
     }

@@ -22,8 +22,12 @@ sys.path[:0] = [
 
 import keydb_node  # noqa: E402 - it follows the path
 
-# Under this name the role's modules import it.
+# Under these names the role's modules import them.
 sys.modules["ansible.module_utils.keydb_node"] = keydb_node
+
+import keydb_config  # noqa: E402 - it imports the other one
+
+sys.modules["ansible.module_utils.keydb_config"] = keydb_config
 
 from roles_joining import MakeMesh, Mesh  # noqa: E402
 from roles_render import Rendered, render  # noqa: E402

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import keydb_config
 import keydb_live_config
 import keydb_probe
 import keydb_ready
@@ -117,12 +118,18 @@ def test_every_difference_is_found(servers: Servers, run: Run, tmp_path: Path) -
     assert [each.split(":")[0] for each in result["different"]] == sorted(changes)
     assert servers.passwords["replication"] not in json.dumps(result)
     assert "hz: file says '21', server says '20'" in result["msg"]
+    proof = run(keydb_probe, **{**probe_arguments(servers, "node1"), "file": str(changed)})
+    assert len(proof["problems"]) == len(changes)
+    assert "the server does not do what its file says: hz: file says '21', server says '20'" in proof["problems"]
+    assert servers.passwords["replication"] not in json.dumps(proof)
 
 
 def probe_arguments(servers: Servers, name: str) -> dict[str, Any]:
     return {
         **servers.connection(name, "verify"),
         "health_password": servers.passwords["health"],
+        "operator_password": servers.passwords["operator"],
+        "file": str(servers.config(name)),
         "nodes": ADDRESSES,
         "sources": servers.sources(name),
         "replicas": servers.replicas(name),
@@ -244,8 +251,9 @@ def test_a_dead_node_is_named_by_the_others_and_comes_back(servers: Servers, run
         assert dead["problems"][0].startswith("the server does not answer: ")
     finally:
         servers.start("node3")
+    # With patience it sees that all comes back.
+    assert run(keydb_probe, **{**probe_arguments(servers, "node1"), "patience": PATIENCE})["problems"] == []
     servers.wait_until_ready()
-    assert run(keydb_probe, **probe_arguments(servers, "node1"))["problems"] == []
 
 
 def test_every_letter_that_preflight_allows_is_known(servers: Servers, tmp_path: Path) -> None:
@@ -266,4 +274,4 @@ def test_every_letter_that_preflight_allows_is_known(servers: Servers, tmp_path:
         finally:
             client.close()
             process.kill()
-    assert keydb_live_config.same("notify-keyspace-events", [letters], answer)
+    assert keydb_config.same("notify-keyspace-events", [letters], answer)

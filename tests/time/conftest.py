@@ -15,6 +15,8 @@ sys.path[:0] = [
 ]
 
 import host_reader  # noqa: E402 - it follows the path
+import node_timestamps  # noqa: E402 - the same
 
-# Under this name the roles' modules import it.
+# Under these names the roles' modules import them.
 sys.modules["ansible.module_utils.host_reader"] = host_reader
+sys.modules["ansible.module_utils.node_timestamps"] = node_timestamps

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from node_timestamps import can_timestamp, has_hardware_timestamps
 from time_sync_facts import (
     Source,
     Tracking,
-    can_timestamp,
-    has_hardware_timestamps,
     interface_of,
     parse_sources,
     parse_tracking,

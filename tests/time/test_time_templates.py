@@ -111,7 +111,7 @@ def test_the_bound_of_a_follower_counts_what_its_server_corrects(several: Nodes,
 
 
 def test_hardware_timestamps_where_they_can_be_had(several: Nodes) -> None:
-    assert [several[name].of("hwtimestamp") for name in several] == [["hwtimestamp eth1"]] * 4
+    assert [several[name].of("hwtimestamp") for name in several] == [["hwtimestamp eth-1"]] * 4
 
 
 def test_further_lines_are_the_last(several: Nodes) -> None:

@@ -38,7 +38,10 @@ class Rendered:
 def render(
     directory: Path, variables: dict[str, Any], virtualization: str = "kvm", *, hardware: bool = False
 ) -> dict[str, Rendered]:
-    """Node to its files, with ``variables`` as in group_vars; ``hardware``: every interface can take timestamps."""
+    """Node to its files, with ``variables`` as in group_vars; ``hardware``: every interface can take timestamps.
+
+    Where they can the role preflight has looked, and elsewhere this one.
+    """
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text("utf-8"))
     hosts = {name: {"cluster_network_address": address} for name, address in ADDRESSES.items()}
     common = {**defaults, "cluster_network_cidr": "10.77.0.0/24", **variables}
@@ -56,13 +59,18 @@ def render(
         "hosts": "keydb_nodes",
         "gather_facts": False,
         "vars_files": [str(ROLE / "vars" / "main.yml")],
-        "vars": {"__time_sync_host": {"interface": "eth1", "hardware_timestamps": hardware}},
+        "vars": {
+            "__time_sync_host": {"skipped": True} if hardware else {"interface": "eth1", "hardware_timestamps": False}
+        },
         "tasks": [
             {
                 "name": "Have facts",
                 "ansible.builtin.set_fact": {
                     "distribution": "Debian",
                     "virtualization_type": virtualization,
+                    "interfaces": ["lo", "eth-1"],
+                    "eth_1": {"device": "eth-1", "ipv4": {"address": "{{ cluster_network_address }}"}},
+                    "node_timestamping": ["eth-1"],
                     "cacheable": True,
                 },
             },

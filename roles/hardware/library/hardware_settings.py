@@ -39,6 +39,7 @@ author: The project
 
 RETURN = r"""
 differs: {type: list, returned: always, description: What is not as wanted and cannot be set here, a sentence each.}
+shared: {type: bool, returned: always, description: As it was given.}
 """
 
 
@@ -149,6 +150,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(made["changed"] or paths.changed_paths),
         differs=made["differs"],
+        shared=module.params["shared"],
         diff=[*paths.diff, *([made["diff"]] if made["changed"] else [])],
     )
 

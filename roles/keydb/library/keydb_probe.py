@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.keydb_config import compare_live
 from ansible.module_utils.keydb_node import CONNECTION_SPEC, client, connect, links, reason, redis, require_redis
 
 DOCUMENTATION = r"""
@@ -18,7 +19,8 @@ module: keydb_probe
 short_description: Prove from one node that the cluster replicates, notifies and refuses
 description:
   - Writes a value on this node and waits until every node of the cluster has it and has told of it by a keyspace
-    notification; asks for the node's replication links; then tries what must be refused.
+    notification; asks for the node's replication links, and whether the server does what its configuration file says;
+    then tries what must be refused.
   - Reports, never fails for what it finds. What it writes it takes away again.
 options:
   address: {type: str, required: true, description: Address that the node listens on.}
@@ -29,11 +31,14 @@ options:
   certificate: {type: path, required: true, description: Client certificate on the node.}
   key: {type: path, required: true, description: Key of the client certificate.}
   health_password: {type: str, required: true, description: Password of the user health.}
+  operator_password: {type: str, required: true, description: 'Password of the user operator, who may CONFIG GET.'}
+  file: {type: path, required: true, description: The server's configuration file on the node.}
   nodes: {type: dict, required: true, description: Every node of the cluster, name to address.}
   sources: {type: list, elements: str, default: [], description: Names of the nodes that this one replicates from.}
   replicas: {type: list, elements: str, default: [], description: Names of the nodes that replicate from this one.}
   writable: {type: bool, required: true, description: Whether this node takes writes.}
   timeout: {type: float, default: 5, description: Seconds for a write to arrive and be told of.}
+  patience: {type: float, default: 0, description: Seconds for the server to have loaded its data and got its links.}
 """
 
 RETURN = r"""
@@ -48,6 +53,7 @@ version: {type: str, returned: always, description: What the server calls itself
 """
 
 POLL_SECONDS = 0.005
+PAUSE_SECONDS = 0.25
 
 
 @dataclass
@@ -65,7 +71,18 @@ class Report:
 
 
 def probe_links(params: dict[str, Any], report: Report) -> bool:
-    """Fill in the links; False when the node does not answer at all."""
+    """Fill in the links, once they are up or patience is at its end; False when the node does not answer at all."""
+    until = time.monotonic() + params["patience"]
+    while True:
+        answers, problems = _look_at_links(params, report)
+        if not problems or time.monotonic() >= until:
+            report.problems += problems
+            return answers
+        time.sleep(PAUSE_SECONDS)
+
+
+def _look_at_links(params: dict[str, Any], report: Report) -> tuple[bool, list[str]]:
+    """Whether the node answers, and what is wrong."""
     names = {address: name for name, address in params["nodes"].items()}
     sources = [params["nodes"][name] for name in params["sources"]]
     replicas = [params["nodes"][name] for name in params["replicas"]]
@@ -74,19 +91,30 @@ def probe_links(params: dict[str, Any], report: Report) -> bool:
     try:
         info = health.info()
     except (redis.RedisError, OSError) as error:
-        report.problems.append(f"the server does not answer: {reason(error)}")
-        return False
+        return False, [f"the server does not answer: {reason(error)}"]
     finally:
         health.close()
     report.version = str(info.get("valkey_version") or info.get("redis_version", ""))
-    if str(info.get("loading", 0)) != "0":
-        report.problems.append("the server is still loading its data")
+    problems = ["the server is still loading its data"] if str(info.get("loading", 0)) != "0" else []
     missing = links(info).missing(sources, replicas)
     report.links_up = report.links_expected - len(missing)
     for link, state in missing.items():
         direction, address = link.split(" ", 1)
-        report.problems.append(f"link {direction} {names[address]} ({address}) is {state}")
-    return True
+        problems.append(f"link {direction} {names[address]} ({address}) is {state}")
+    return True, problems
+
+
+def probe_configuration(params: dict[str, Any], report: Report) -> None:
+    """Whether the server does what its file says."""
+    operator = connect(params, username="operator", password=params["operator_password"])
+    try:
+        _, _, different = compare_live(operator, params["file"])
+    except (redis.RedisError, OSError) as error:
+        report.problems.append(f"could not read the live configuration: {reason(error)}")
+        return
+    finally:
+        operator.close()
+    report.problems += [f"the server does not do what its file says: {each}" for each in different]
 
 
 class Watch:
@@ -244,17 +272,21 @@ def main() -> None:
         argument_spec={
             **CONNECTION_SPEC,
             "health_password": {"type": "str", "required": True, "no_log": True},
+            "operator_password": {"type": "str", "required": True, "no_log": True},
+            "file": {"type": "path", "required": True},
             "nodes": {"type": "dict", "required": True},
             "sources": {"type": "list", "elements": "str", "default": []},
             "replicas": {"type": "list", "elements": "str", "default": []},
             "writable": {"type": "bool", "required": True},
             "timeout": {"type": "float", "default": 5},
+            "patience": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
     require_redis(module)
     report = Report()
     if probe_links(module.params, report):
+        probe_configuration(module.params, report)
         if module.params["writable"]:
             probe_writing(module.params, report)
         probe_refusals(module.params, report)

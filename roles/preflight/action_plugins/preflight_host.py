@@ -95,8 +95,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no typ
             management_address=probe["ssh_address"] or _resolved(resolved.values),
         )
         result.update(self._judged([*resolved.problems, *host_problems(host)], name))
-        # What roles need not install: looked at once for all of them.
-        result["ansible_facts"] = {**gathered, "node_packages": probe["packages"]}
+        # What roles need not install, or take away, or look at: looked at once for all of them.
+        looked = {f"node_{name}": probe[name] for name in ("packages", "unit_files", "timestamping")}
+        result["ansible_facts"] = {**gathered, **looked}
         return result
 
     def _judged(self, problems: list[Problem], name: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 #!/usr/bin/python
-"""Read what the roles must know of a host: facts, package architecture, free disk space, clock, packages."""
+"""Read what the roles must know of a host: facts, architecture, free disk space, clock, packages, units, links."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from ansible.module_utils.facts.system.python import PythonFactCollector
 from ansible.module_utils.facts.system.service_mgr import ServiceMgrFactCollector
 from ansible.module_utils.facts.system.systemd import SystemdFactCollector
 from ansible.module_utils.facts.virtual.linux import LinuxVirtual
+from ansible.module_utils.node_timestamps import has_hardware_timestamps
 
 DOCUMENTATION = r"""
 module: preflight_probe
@@ -82,6 +84,16 @@ packages:
   type: list
   elements: str
   returned: always
+timestamping:
+  description: Network interfaces that take timestamps by themselves, as chronyd wants them.
+  type: list
+  elements: str
+  returned: always
+unit_files:
+  description: Names of what the host's own configuration has of units, which is where roles put theirs.
+  type: list
+  elements: str
+  returned: always
 ssh_address:
   description: Address of this host that the SSH connection came in by, empty if there is none.
   type: str
@@ -92,6 +104,7 @@ ansible_facts:
   returned: with O(gather_facts)
 """
 
+_UNIT_DIRECTORY = Path("/etc/systemd/system")
 _COLLECTORS = (
     PlatformFactCollector,
     DistributionFactCollector,
@@ -137,6 +150,11 @@ def installed(output: str) -> list[str]:
     """Return the names of installed packages from dpkg-query's lines "status name"."""
     lines = (line.split() for line in output.splitlines())
     return sorted(name for status, name in lines if status == "installed")
+
+
+def unit_files(directory: Path = _UNIT_DIRECTORY) -> list[str]:
+    """Return the names of what is in a directory of units; nothing where there is no such directory."""
+    return sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
 
 
 def gathered(module: AnsibleModule) -> dict[str, Any]:
@@ -188,6 +206,8 @@ def main() -> None:
         python=list(sys.version_info[:3]),
         ssh_address=ssh_address(environments()),
         time_ns=time.time_ns(),
+        timestamping=[name for _, name in socket.if_nameindex() if has_hardware_timestamps(name)],
+        unit_files=unit_files(),
     )
 
 

@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import array
-import fcntl
 import json
-import socket
-import struct
 import time
 from dataclasses import asdict, dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.host_reader import HostReader
+from ansible.module_utils.node_timestamps import has_hardware_timestamps
 
 DOCUMENTATION = r"""
 module: time_sync_facts
@@ -21,7 +18,8 @@ short_description: Ask chronyd how far this host's clock may be off
 description:
   - Reads C(chronyc tracking) and C(chronyc sources) as typed facts, and whether the interface of an address can take
     timestamps. Changes nothing.
-  - Waits until the host is synchronised if it is told for how long, and fails if it is not then.
+  - Waits until the host is synchronised if it is told for how long. After O(timeout) it fails if it is not then, after
+    O(patience) it says so like everything else.
 options:
   address: {type: str, required: true, description: The host's own address on the cluster network.}
   servers: {type: list, elements: str, default: [], description: Addresses of the servers that it follows.}
@@ -30,7 +28,8 @@ options:
     type: bool
     default: true
     description: Whether trouble is somebody's to see to. It is handed back for whoever weighs the answer.
-  timeout: {type: float, default: 0, description: Seconds to wait until the host is synchronised.}
+  timeout: {type: float, default: 0, description: Seconds in which the host has to be synchronised.}
+  patience: {type: float, default: 0, description: Seconds in which it may be.}
 """
 
 EXAMPLES = r"""
@@ -63,10 +62,6 @@ _STATES = {
     "x": "a falseticker",
     "~": "too variable",
 }
-_SIOCETHTOOL = 0x8946
-_GET_TS_INFO = 0x41
-# From linux/net_tstamp.h: hardware transmit, hardware receive, and their raw times. chronyd asks for all three.
-_HARDWARE = 1 << 0 | 1 << 2 | 1 << 6
 
 
 @dataclass(frozen=True)
@@ -182,24 +177,6 @@ def interface_of(address: str, listed: str | None) -> str:
     return ""
 
 
-def can_timestamp(capabilities: int) -> bool:
-    """Whether what ETHTOOL_GET_TS_INFO gives in ``so_timestamping`` is enough for chronyd's ``hwtimestamp``."""
-    return capabilities & _HARDWARE == _HARDWARE
-
-
-def has_hardware_timestamps(interface: str) -> bool:
-    """Whether an interface can, asked as ``ethtool -T`` asks; a host need not have that program."""
-    # struct ethtool_ts_info: cmd, so_timestamping, phc_index, tx_types and three more, rx_filters and three more.
-    info = array.array("B", struct.pack("=IIi8I", _GET_TS_INFO, 0, 0, *[0] * 8))
-    request = struct.pack("16sP16x", interface.encode(), info.buffer_info()[0])
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            fcntl.ioctl(sock, _SIOCETHTOOL, request)
-    except OSError:
-        return False
-    return can_timestamp(struct.unpack_from("=II", info.tobytes())[1])
-
-
 def clock(host: HostReader, servers: list[str], *, may_lead: bool) -> tuple[Tracking | None, list[Source], str]:
     """What chronyd says now: what the clock is set by, its sources, and what is wrong with that."""
     tracking = parse_tracking(host.answer("chronyc", "-c", "-n", "tracking"))
@@ -216,6 +193,7 @@ def main() -> None:
             "may_lead": {"type": "bool", "default": False},
             "required": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 0},
+            "patience": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -223,7 +201,7 @@ def main() -> None:
     host = HostReader()
     interface = interface_of(given["address"], host.answer("ip", "-json", "-4", "address", "show"))
     installed = host.exists("/usr/sbin/chronyd")
-    until = time.monotonic() + given["timeout"]
+    until = time.monotonic() + max(given["timeout"], given["patience"])
     while True:
         tracking, sources, trouble = clock(host, given["servers"], may_lead=given["may_lead"])
         if not installed:

@@ -71,6 +71,7 @@ RANGES: Mapping[str, Range] = {
     "keydb_pubsub_output_buffer_mb": Range(1, None, "MB"),
     "keydb_maxclients": Range(32, 1_000_000, "clients"),
     "keydb_ready_timeout": Range(1, 86_400, "s"),
+    "keydb_verify_patience": Range(0, 86_400, "s"),
     "pki_ca_days": Range(1, 36_500, "days"),
     "pki_certificate_days": Range(1, 36_500, "days"),
     "pki_renew_before_days": Range(1, 36_500, "days"),
@@ -96,6 +97,7 @@ RANGES: Mapping[str, Range] = {
     "time_sync_minpoll": Range(-6, 24),
     "time_sync_maxpoll": Range(-6, 24),
     "time_sync_timeout": Range(1, 3600, "s"),
+    "time_sync_verify_patience": Range(0, 3600, "s"),
     "preflight_min_free_mb": Range(0, None, "MB"),
     "preflight_max_clock_skew": Range(0.1, 86_400, "s"),
 }

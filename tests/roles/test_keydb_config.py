@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keydb_live_config as live
+import keydb_config as live
 import pytest
 
 
