@@ -137,6 +137,7 @@ def test_listeners(tmp_path: Path, sync: Any, asynchronous: Any, verdict: str) -
         ({}, NOT_MEASURED, "not on a Pi 4B: node1 is a container on QEMU"),
         ({"hosts": {"pi1": PI}}, HOLDS, "every host was a Pi 4B"),
         ({"hosts": {"pi1": PI, "pc1": {"board": "Dell", "in_container": False}}}, NOT_MEASURED, "pc1 is Dell"),
+        ({"hosts": {"n1": {"board": "unknown", "in_container": False}}}, NOT_MEASURED, "n1 is unknown hardware"),
         ({"hosts": {"pi1": PI | {"in_container": True}}}, NOT_MEASURED, "pi1 is a container on Raspberry Pi 4"),
         (
             {"hosts": {"pi1": PI}, "listeners": {"sync": listener(99.0), "async": listener(900.0)}},
@@ -190,7 +191,10 @@ def test_the_judge_of_faults_still_says_so_when_something_does_not_come_back() -
 @pytest.mark.parametrize("number", [2, 3, 4])
 def test_marked_conditions_show_in_the_verdict(tmp_path: Path, number: int) -> None:
     mark = {"host": "node2", "condition": "throttled", "text": "under-voltage since boot"}
-    conditions = {"verdict": "marked", "marks": [mark]}
+    conditions = {"verdict": "marked", "marks": [mark, mark | {"condition": "load"}, mark | {"host": "node3"}]}
     found = answer(tmp_path, number, bench=bench(conditions=conditions, hosts={"pi1": PI}))
-    assert [each.text for each in found.marks] == ["node2: throttled: under-voltage since boot"]
+    assert [each.text for each in found.marks] == [
+        "node2, node3: throttled: under-voltage since boot",
+        "node2: load: under-voltage since boot",
+    ]
     assert found.verdict_text == f"{found.verdict}, under marked conditions"

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from keydb_report.cited import Cited, Sentence
 from keydb_report.page import Report
+from keydb_report.pictures.picture import Cell
 from report_cases import CASES
 from report_page import FREE_NUMBER, Page, Sources, is_shown
 from report_results import around, bench, hosts, made, throughput
@@ -53,7 +55,7 @@ def test_every_mark_of_a_picture_has_its_value_and_is_in_the_table_below_it(writ
         values = [about for about in marks if about.get("data-how") != "words"]
         assert values, picture.key
         assert all(float(about["data-value"]) == pytest.approx(written.sources.expected(about)) for about in values)
-        listed = {cell.source for row in picture.drawn.rows for cell in row if hasattr(cell, "source")}
+        listed = {each.source for row in picture.drawn.rows for cell in row for each in _cited(cell)}
         assert {about["data-source"] for about in values} <= listed
 
 
@@ -68,6 +70,12 @@ def test_the_answers_are_those_of_the_page_and_name_their_sources(written: Writt
         if answer["figure"] is not None:
             about = {"data-source": " ".join(answer["source"]), "data-how": answer["derived"] or ""}
             assert written.sources.expected(about) == pytest.approx(answer["figure"])
+
+
+def _cited(cell: Cell) -> list[Cited]:
+    if isinstance(cell, Sentence):
+        return cell.cited
+    return [cell] if isinstance(cell, Cited) else []
 
 
 def _joined(text: str) -> str:

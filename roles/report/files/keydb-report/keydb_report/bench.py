@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keydb_report.cited import Cited, NotMeasuredError, Sentence, say
+from keydb_report.cited import Cited, NotMeasuredError, Sentence, join, say
 from keydb_report.figure import Figure
 from keydb_report.inputs import Document
 
@@ -101,12 +101,19 @@ def limited_by_generator(bench: Document, listener: str) -> bool:
 
 
 def marks(bench: Document | None) -> list[Sentence]:
-    """What was not as it should be while it was measured."""
+    """What was not as it should be while it was measured; what is the same on several hosts once for all of them."""
     if bench is None or bench.find("conditions", "verdict") != "marked":
         return []
+    alike: dict[tuple[str, str], list[Path]] = {}
+    for path, each in bench.elements("conditions", "marks"):
+        if all(isinstance(each.get(name), str) and each[name] for name in ("host", "condition", "text")):
+            alike.setdefault((each["condition"], each["text"]), []).append(path)
     found = [
-        say("{host}: {condition}: {text}", **{name: bench.word(*path, name) for name in ("host", "condition", "text")})
-        for path, each in bench.elements("conditions", "marks")
-        if all(isinstance(each.get(name), str) and each[name] for name in ("host", "condition", "text"))
+        say(
+            "{hosts}: {condition}: {text}",
+            hosts=join([say("{host}", host=bench.word(*path, "host")) for path in paths], ", "),
+            **{name: bench.word(*paths[0], name) for name in ("condition", "text")},
+        )
+        for paths in alike.values()
     ]
     return found or [say("the benchmark marks its conditions and does not say which")]

@@ -7,7 +7,7 @@ from typing import Any
 from keydb_report.bench import CONDITIONS, Row, conditions_text, rows, title
 from keydb_report.cited import NotMeasuredError, Sentence, say
 from keydb_report.inputs import Document, Inputs
-from keydb_report.pictures.picture import Cell, Drawn, median
+from keydb_report.pictures.picture import Cell, Drawn, with_spread
 from keydb_report.svg import canvas, fill, plain_ticks
 
 # More would be too small to be read; the table has all.
@@ -69,10 +69,10 @@ def _place(group: list[Row]) -> tuple[int, bool]:
 
 
 def _row(bench: Document, row: Row) -> list[Cell]:
-    cited = [median(bench, *row.path, of) for of in ("rate", "p50", "p99")]
+    cited = [with_spread(bench, *row.path, of) for of in ("rate", "p50", "p99")]
     return [contestant(bench, row), conditions_text(bench, row), *cited]
 
 
 def _tail_row(bench: Document, row: Row) -> list[Cell]:
-    cited = [median(bench, *row.path, of) for of in ("p50", "p99")]
+    cited = [with_spread(bench, *row.path, of) for of in ("p50", "p99")]
     return [contestant(bench, row), "write to event", bench.number(*row.path, "offered"), *cited]

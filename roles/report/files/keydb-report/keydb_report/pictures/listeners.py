@@ -7,7 +7,7 @@ from matplotlib.ticker import NullLocator
 from keydb_report.bench import LISTENERS, why_not
 from keydb_report.cited import Cited, NotMeasuredError, plain_number, say
 from keydb_report.inputs import Document, Inputs
-from keydb_report.pictures.picture import Cell, Drawn, median
+from keydb_report.pictures.picture import Cell, Drawn, with_spread
 from keydb_report.svg import canvas, logarithmic
 
 _WHOLE = 100.0
@@ -82,7 +82,7 @@ def lag(inputs: Inputs) -> Drawn:
                     drawing.curve(panel, points, LISTENERS[name], place, _SHORTEST_MS)
             for path in steps:
                 row: list[Cell] = [LISTENERS[name], bench.number(*path, "offered")]
-                row += [median(bench, *path, of) for of in ("achieved", "p50", "p99")]
+                row += [with_spread(bench, *path, of) for of in ("achieved", "p50", "p99")]
                 row += [bench.number(*path, of) for of in ("missed", "superseded")]
                 rows.append(row)
         if not rows:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keydb_report.cited import Cited, Sentence
+from keydb_report.cited import Cited, Sentence, say
 from keydb_report.inputs import Document
 
 Cell = Cited | Sentence | str
 
 
-def median(document: Document, *path: str | int) -> Cell:
-    """For a table, which has a dash where no figure is."""
+def with_spread(document: Document, *path: str | int) -> Cell:
+    """A median with the least and the most of its rounds, for a table, which has a dash where no figure is."""
     figure = document.figure_if_any(*path)
-    return figure.median if figure else "-"
+    if figure is None:
+        return "-"
+    if figure.low.value == figure.high.value:
+        return figure.median
+    return say("{median} ({low} to {high})", median=figure.median, low=figure.low, high=figure.high)
 
 
 @dataclass(frozen=True)

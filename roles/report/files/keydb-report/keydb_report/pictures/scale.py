@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from keydb_report.bench import why_not
 from keydb_report.cited import Cited
 from keydb_report.inputs import Document, Inputs
-from keydb_report.pictures.picture import Cell, Drawn, median
+from keydb_report.pictures.picture import Cell, Drawn, with_spread
 from keydb_report.svg import canvas, plain_ticks
 
 _WRITERS = {"one": "one node writes", "all": "all nodes write"}
@@ -29,8 +29,8 @@ def draw(inputs: Inputs) -> Drawn:
                 nodes, writes = bench.number(*path, "nodes"), bench.figure(*path, "writes")
                 curve.append((float(nodes.value), writes.median))
                 drawing.spread(panel, float(nodes.value), writes)
-                others = [median(bench, *path, of) for of in ("last_node", "bytes_per_write")]
-                table.append([words, nodes, writes.median, *others])
+                figures = [with_spread(bench, *path, of) for of in ("writes", "last_node", "bytes_per_write")]
+                table.append([words, nodes, *figures])
             if curve:
                 drawing.curve(panel, curve, words, place)
         for place, (words, model) in enumerate(_models(bench), start=len(_WRITERS)):

@@ -8,7 +8,7 @@ from keydb_report.bench import CONDITIONS, Row, rows, work_text
 from keydb_report.cited import NotMeasuredError, say
 from keydb_report.inputs import Document, Inputs
 from keydb_report.pictures.engines import contestant
-from keydb_report.pictures.picture import Cell, Drawn, median
+from keydb_report.pictures.picture import Cell, Drawn, with_spread
 from keydb_report.svg import canvas, fill, plain_ticks
 
 _MOST_GROUPS = 6
@@ -54,7 +54,7 @@ def draw(inputs: Inputs) -> Drawn:
         svg = drawing.render("What TLS and authentication cost", about)
     for group in groups:
         for way, row in group.items():
-            numbers = [median(bench, *row.path, of) for of in ("rate", "p50", "p99")]
+            numbers = [with_spread(bench, *row.path, of) for of in ("rate", "p50", "p99")]
             table.append([contestant(bench, row), work_text(bench, row), _WAYS[way], *numbers])
     headings = ("engine", "what", "reached by", "rate/s", "p50, ms", "p99, ms")
     return Drawn(svg, about, headings, table)

@@ -78,7 +78,9 @@ def _board(bench: Document) -> Clause:
             "not on a Pi 4B: {host} is {container}{board}",
             host=bench.name("hosts", others[0]),
             container="a container on " if host.get("in_container") else "",
-            board=bench.word("hosts", others[0], "board") if host.get("board") else "unknown hardware",
+            board=bench.word("hosts", others[0], "board")
+            if host.get("board") not in (None, "", "unknown")
+            else "unknown hardware",
         )
     return Clause(say("every host was a Pi 4B"), holds=True)
 
