@@ -14,9 +14,10 @@ import pytest
 from testinfra.host import Host
 from testinfra.utils.ansible_runner import AnsibleRunner
 
-sys.path.insert(0, str(Path(__file__).parent))
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE), str(_HERE.parent / "monitoring")]
 
-from nodes_cluster import Cluster, Node
+from nodes_cluster import Cluster, Node  # noqa: E402 - it follows the path
 
 
 @pytest.fixture(scope="session", autouse=True)

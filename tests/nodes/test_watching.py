@@ -5,15 +5,20 @@ One is stopped here, so this comes after the tests that read what the observers 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import on_node_clock
 import on_node_monitoring
 import on_node_services
 import pytest
+from monitoring_alerts import Scrape, assert_firing
 from nodes_cluster import Cluster, Node
 
 EXPORTERS = {"keydb-node-exporter": 9100, "keydb-engine-exporter": 9121}
 PROMETHEUS = 9090
+RULES = "/etc/keydb-monitoring/rules.yml"
 MASKED = ["prometheus-node-exporter", "prometheus-redis-exporter"]
 PATIENCE_S = 120.0
 
@@ -107,6 +112,27 @@ def test_facts_that_no_exporter_has(cluster: Cluster, server: Node) -> None:
     healing = cluster.variables.get("healing_node") or next(iter(cluster.nodes))
     # It has read what the healing keeps, which is for the healing's own user.
     assert set(values("keydb_healing_run_timestamp_seconds")) == ({healing} if cluster.engine.is_mesh else set())
+
+
+def test_a_clock_that_is_set_over_a_slow_path_may_be_wrong(cluster: Cluster, server: Node, tmp_path: Path) -> None:
+    """The figures are those of a real chronyd; promtool lets two minutes pass that nobody has to wait for."""
+    leader, *_, node = cluster.nodes.values()
+    behind, after = node.ask(
+        on_node_clock.facts_behind_a_slow_path,
+        timeout=PATIENCE_S,
+        address=node.address,
+        server=leader.address,
+        delay_s=0.004,
+        wait=30.0,
+    )
+    rules = tmp_path / "rules.yml"
+    rules.write_text(server.ask(on_node_clock.rules, path=RULES), "utf-8")
+
+    def firing(figures: str, expected: list[tuple[str, str]]) -> None:
+        assert_firing(rules, [(150, [Scrape(figures, "node", node.name, time.time())])], expected)
+
+    firing(behind, [("ClockError", node.name)])
+    firing(after, [])
 
 
 @pytest.fixture
