@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -104,6 +103,7 @@ ansible_facts:
   returned: with O(gather_facts)
 """
 
+_INTERFACES = Path("/sys/class/net")
 _UNIT_DIRECTORY = Path("/etc/systemd/system")
 _COLLECTORS = (
     PlatformFactCollector,
@@ -206,7 +206,7 @@ def main() -> None:
         python=list(sys.version_info[:3]),
         ssh_address=ssh_address(environments()),
         time_ns=time.time_ns(),
-        timestamping=[name for _, name in socket.if_nameindex() if has_hardware_timestamps(name)],
+        timestamping=[path.name for path in sorted(_INTERFACES.iterdir()) if has_hardware_timestamps(path.name)],
         unit_files=unit_files(),
     )
 
