@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from time_render import Rendered, render
 
@@ -112,6 +114,13 @@ def test_the_bound_of_a_follower_counts_what_its_server_corrects(several: Nodes,
 
 def test_hardware_timestamps_where_they_can_be_had(several: Nodes) -> None:
     assert [several[name].of("hwtimestamp") for name in several] == [["hwtimestamp eth-1"]] * 4
+
+
+def test_an_interface_that_is_yet_to_get_its_address_is_known_by_its_name(tmp_path: Path) -> None:
+    """The facts are of before the role cluster_network; without a name there is nothing to go by, and no failure."""
+    for given, lines in (({"cluster_network_interface": "eth-1"}, ["hwtimestamp eth-1"]), ({}, [])):
+        nodes = render(tmp_path, given, hardware=True, has_address=False)
+        assert [node.of("hwtimestamp") for node in nodes.values()] == [lines] * len(nodes)
 
 
 def test_further_lines_are_the_last(several: Nodes) -> None:

@@ -36,11 +36,17 @@ class Rendered:
 
 
 def render(
-    directory: Path, variables: dict[str, Any], virtualization: str = "kvm", *, hardware: bool = False
+    directory: Path,
+    variables: dict[str, Any],
+    virtualization: str = "kvm",
+    *,
+    hardware: bool = False,
+    has_address: bool = True,
 ) -> dict[str, Rendered]:
     """Node to its files, with ``variables`` as in group_vars; ``hardware``: every interface can take timestamps.
 
-    Where they can the role preflight has looked, and elsewhere this one.
+    Where they can the role preflight has looked, and elsewhere this one. ``has_address``: whether the interface had
+    that of the cluster network then.
     """
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text("utf-8"))
     hosts = {name: {"cluster_network_address": address} for name, address in ADDRESSES.items()}
@@ -54,6 +60,7 @@ def render(
         f"'{name}': lookup('ansible.builtin.template', '{ROLE}/templates/{template}.j2')"
         for name, template in TEMPLATES.items()
     )
+    address = "{{ cluster_network_address }}" if has_address else "192.0.2.1"
     play = {
         "name": "Fill in the templates",
         "hosts": "keydb_nodes",
@@ -69,7 +76,7 @@ def render(
                     "distribution": "Debian",
                     "virtualization_type": virtualization,
                     "interfaces": ["lo", "eth-1"],
-                    "eth_1": {"device": "eth-1", "ipv4": {"address": "{{ cluster_network_address }}"}},
+                    "eth_1": {"device": "eth-1", "ipv4": {"address": address}},
                     "node_timestamping": ["eth-1"],
                     "cacheable": True,
                 },
