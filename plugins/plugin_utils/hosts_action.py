@@ -106,7 +106,7 @@ class _Own:
         self._action = action
         self._order: tuple[str, Mapping[str, Any]] = ("reset", {})
 
-    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:  # noqa: ARG002
+    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:  # noqa: ARG002 - as the base has it
         self._order = command, given
 
     def finish(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "app
 
 from app_certificates import Certificates  # noqa: E402 - these follow the path
 from app_harness import ENGINES, PATIENCE, Observe, Program, Server, StartProgram, StartServer  # noqa: E402 - these follow
-from keydb_observer import Change, Observer  # noqa: E402
+from keydb_observer import Change, Observer  # noqa: E402 - it follows the path
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("app", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

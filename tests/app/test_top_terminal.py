@@ -88,7 +88,7 @@ def test_a_terminal_of_any_size_while_a_node_goes(servers: tuple[Server, Server]
         terminal.tmux("resize-window", "-x", str(width), "-y", "24")
         screen = terminal.shows("every 0.2 s")
         assert max(map(len, screen.splitlines())) <= width
-        eventually(lambda: ("SUPERSEDED" in terminal.screen) == (width == 200), f"what fits into {width} columns")  # noqa: B023
+        eventually(lambda: ("SUPERSEDED" in terminal.screen) == (width == 200), f"what fits into {width} columns")  # noqa: B023 - it is called before the next turn
 
     servers[1].send(signal.SIGSTOP)
     try:

@@ -22,7 +22,7 @@ class FakeRemote:
         self.sent = 0
         self.cpu_s = 0.0
 
-    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:  # noqa: ARG002
+    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:  # noqa: ARG002 - as the base has it
         self.told.append((self.name, command, given))
         self.order = (command, given)
 

@@ -27,7 +27,7 @@ class FakeHost(Host):
     def has(self, program: str) -> bool:
         return program == "nft"
 
-    def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002
+    def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002 - as the base has it
         words = " ".join(command)
         self.commands.append(words)
         if self.fails and self.fails in words:

@@ -33,7 +33,7 @@ class FakeHost(Host):
     commands: list[list[str]] = field(default_factory=list)
     active: str = "active"
 
-    def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002
+    def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002 - as the base has it
         self.commands.append(list(command))
         words = " ".join(command)
         if "--version" in words:

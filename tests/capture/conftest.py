@@ -20,8 +20,8 @@ sys.path[:0] = [
 ]
 
 from app_certificates import Certificates  # noqa: E402 - these follow the path
-from app_harness import Server  # noqa: E402
-from capture_wire import Wire, why_not  # noqa: E402
+from app_harness import Server  # noqa: E402 - it follows the path
+from capture_wire import Wire, why_not  # noqa: E402 - it follows the path
 
 
 @pytest.fixture(scope="session")

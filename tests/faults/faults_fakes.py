@@ -21,7 +21,7 @@ class FakeHost(Host):
     told: list[str] = field(default_factory=list)
     lacks: tuple[str, ...] = ()
 
-    def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002
+    def run(self, *command: str, told: str = "", within_s: float = 0) -> str:  # noqa: ARG002 - as the base has it
         words = " ".join(command)
         self.commands.append(words)
         self.told.append(told)

@@ -34,13 +34,13 @@ class Trial(Kind):
         self.why = ""
         self.hangs_up: set[str] = set()
 
-    def why_not(self, host: Host) -> str:  # noqa: ARG002
+    def why_not(self, host: Host) -> str:  # noqa: ARG002 - as the base has it
         return self.why
 
-    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002
+    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002 - as the base has it
         return {"before": given.get("number")}
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         self.done.append(f"inject {given.get('number')}")
         assert in_force(host.state)
         self._hang_up("inject")
@@ -48,7 +48,7 @@ class Trial(Kind):
             raise self.error
         return "somehow"
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         self._hang_up("undo")
         self.done.append(f"undo {kept['before']}")
         if self.sticks:

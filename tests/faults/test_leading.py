@@ -28,7 +28,7 @@ class FakeRemote:
         self._clock = 1000
         self._boots = 0
 
-    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:  # noqa: ARG002
+    def begin(self, command: str, given: Mapping[str, Any], within_s: float) -> None:  # noqa: ARG002 - as the base has it
         assert not self._order[0], "one order at a time"
         self._order = command, given
         self._notes.append(f"{self._name} {command}")
@@ -121,7 +121,7 @@ def test_two_hosts_are_broken_at_the_same_time() -> None:
 
 
 def test_what_is_not_possible_does_not_count_and_is_noted_once() -> None:
-    no: Answer = lambda command, _: {"not_possible": {"clock_step": "no clock"}} if command == "check" else {}  # noqa: E731
+    no: Answer = lambda command, _: {"not_possible": {"clock_step": "no clock"}} if command == "check" else {}  # noqa: E731 - one line says it
     trial = Trial(["clock_step", "kill"], 10, dict.fromkeys(("node1", "node2", "node3"), no))
     trial.leader.run()
     assert trial.leader.done == {"kill": 10}
@@ -132,7 +132,7 @@ def test_what_is_not_possible_does_not_count_and_is_noted_once() -> None:
 
 
 def test_where_nothing_is_possible_it_is_given_up() -> None:
-    no: Answer = lambda command, _: {"not_possible": {"clock_step": "no clock"}} if command == "check" else {}  # noqa: E731
+    no: Answer = lambda command, _: {"not_possible": {"clock_step": "no clock"}} if command == "check" else {}  # noqa: E731 - one line says it
     trial = Trial(["clock_step"], 1, dict.fromkeys(("node1", "node2", "node3"), no))
     with pytest.raises(GivenUpError, match="none of these faults is possible here: no clock"):
         trial.leader.run()
@@ -183,7 +183,7 @@ def test_links_that_do_not_come_up_are_told_and_it_goes_on() -> None:
 
 
 def test_nothing_is_broken_that_is_broken_already() -> None:
-    never: Answer = lambda command, _: {"whole": False, "waited_s": 9.0} if command == "await" else {}  # noqa: E731
+    never: Answer = lambda command, _: {"whole": False, "waited_s": 9.0} if command == "await" else {}  # noqa: E731 - one line says it
     trial = Trial(["kill"], 1, {"node3": never})
     with pytest.raises(GivenUpError, match="before the first fault, not all links are up: node3"):
         trial.leader.run()
@@ -205,7 +205,7 @@ def test_a_host_that_comes_back_from_a_reboot_is_another_start_of_it() -> None:
 
 
 def test_a_host_that_does_not_come_back_ends_the_run() -> None:
-    same: Answer = lambda command, _: {"boot": 1} if command == "boot" else {}  # noqa: E731
+    same: Answer = lambda command, _: {"boot": 1} if command == "boot" else {}  # noqa: E731 - one line says it
     trial = Trial(["reboot"], 1, dict.fromkeys(("node1", "node2", "node3"), same))
     with pytest.raises(GivenUpError, match="has not come back within"):
         trial.leader.run()

@@ -105,7 +105,7 @@ def test_events_that_a_hanging_listener_sees_late(rules: Path, server: Server, l
             client.set("shared_key", written(seq))
         time.sleep(0.3)
         listening.program.process.send_signal(signal.SIGCONT)
-        eventually(lambda: listening.value("events_total") == seq, "all events are seen")  # noqa: B023
+        eventually(lambda: listening.value("events_total") == seq, "all events are seen")  # noqa: B023 - it is called before the next turn
         scrapes.append(listening.scrape())
     # Two late bursts, four minutes apart: the slowest hundredth of five minutes is late from the first one on.
     moments = [(15, [scrapes[0]]), (240, [scrapes[1]]), (150, [scrapes[2]])]

@@ -13,7 +13,7 @@ testinfra_hosts = ["ansible://keydb_nodes"]
 
 KEYS = ["/etc/keydb/tls/server.key", "/etc/keydb-observer/tls/client.key"]
 # Where somebody else's programs and files are as well; what is not here is the distribution's own, or no disk.
-DIRECTORIES = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var"]  # noqa: S108
+DIRECTORIES = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var"]  # noqa: S108 - nothing is written there
 
 
 @pytest.fixture(scope="module")

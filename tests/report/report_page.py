@@ -90,7 +90,7 @@ class Sources:
             )
         found = self._files[file]
         for step in path.split("/")[1:]:
-            step = step.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
+            step = step.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 - the same step, unescaped
             found = found[int(step)] if isinstance(found, list) else found[step]
         return found
 

@@ -112,7 +112,7 @@ def test_runs_that_are_gone_leave_no_picture_of_another_one(tmp_path: Path) -> N
 
 
 def made_again(directory: Path) -> Any:
-    from keydb_report.command import Settings, make  # noqa: PLC0415
+    from keydb_report.command import Settings, make  # noqa: PLC0415 - only this test has a use for it
 
     return make(Settings(directory / "results", directory / "results" / "report", 1000))
 

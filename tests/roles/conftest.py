@@ -29,9 +29,9 @@ import keydb_config  # noqa: E402 - it imports the other one
 
 sys.modules["ansible.module_utils.keydb_config"] = keydb_config
 
-from roles_joining import MakeMesh, Mesh  # noqa: E402
-from roles_render import Rendered, render  # noqa: E402
-from roles_servers import program_of  # noqa: E402
+from roles_joining import MakeMesh, Mesh  # noqa: E402 - it follows the path
+from roles_render import Rendered, render  # noqa: E402 - it follows the path
+from roles_servers import program_of  # noqa: E402 - it follows the path
 
 
 @pytest.fixture

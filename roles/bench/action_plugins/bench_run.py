@@ -16,11 +16,11 @@ _ROLE = Path(__file__).resolve().parents[1]
 _PROJECT = _ROLE.parents[1]
 sys.path[:0] = [str(_ROLE / "plugin_utils"), str(_PROJECT / "plugins" / "plugin_utils"), str(_PROJECT / "app")]
 
-from bench_hosts import Hosts, MeasuringError  # noqa: E402
-from bench_leading import Leader  # noqa: E402
-from bench_plan import Settings  # noqa: E402
-from hosts_action import HostsAction  # noqa: E402
-from hosts_told import GivenUpError, Remote  # noqa: E402
+from bench_hosts import Hosts, MeasuringError  # noqa: E402 - it follows the path
+from bench_leading import Leader  # noqa: E402 - it follows the path
+from bench_plan import Settings  # noqa: E402 - it follows the path
+from hosts_action import HostsAction  # noqa: E402 - it follows the path
+from hosts_told import GivenUpError, Remote  # noqa: E402 - it follows the path
 
 MEASURED = "measured.json"
 

@@ -12,10 +12,10 @@ from typing import Any
 _ROLE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_ROLE / "plugin_utils"), str(_ROLE.parents[1] / "app")]
 
-from bench_conditions import clock_marks, hardware_marks, port_marks  # noqa: E402
-from bench_plan import Settings, described  # noqa: E402
-from bench_result import result  # noqa: E402
-from bench_summary import summary  # noqa: E402
+from bench_conditions import clock_marks, hardware_marks, port_marks  # noqa: E402 - it follows the path
+from bench_plan import Settings, described  # noqa: E402 - it follows the path
+from bench_result import result  # noqa: E402 - it follows the path
+from bench_summary import summary  # noqa: E402 - it follows the path
 
 
 def bench_plan(settings: Mapping[str, Any], mesh: bool) -> str:

@@ -14,11 +14,11 @@ _ROLE = Path(__file__).resolve().parents[1]
 _SHARED = _ROLE.parents[1] / "plugins" / "plugin_utils"
 sys.path[:0] = [str(_ROLE / "plugin_utils"), str(_ROLE / "files" / "keydb-faults"), str(_SHARED)]
 
-from faults_leading import Leader, Settings  # noqa: E402
-from hosts_action import HostsAction  # noqa: E402
-from hosts_told import GivenUpError, Remote  # noqa: E402
-from keydb_faults.cluster import Cluster  # noqa: E402
-from keydb_faults.kinds import KINDS, chosen  # noqa: E402
+from faults_leading import Leader, Settings  # noqa: E402 - it follows the path
+from hosts_action import HostsAction  # noqa: E402 - it follows the path
+from hosts_told import GivenUpError, Remote  # noqa: E402 - it follows the path
+from keydb_faults.cluster import Cluster  # noqa: E402 - it follows the path
+from keydb_faults.kinds import KINDS, chosen  # noqa: E402 - it follows the path
 
 
 class ActionModule(HostsAction):

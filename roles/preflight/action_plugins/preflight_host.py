@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 _ROLE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROLE / "plugin_utils"))
 
-from preflight_rules.host import (  # noqa: E402
+from preflight_rules.host import (  # noqa: E402 - it follows the path
     NEEDED_FACTS,
     Host,
     addresses_by_interface,
@@ -24,8 +24,8 @@ from preflight_rules.host import (  # noqa: E402
     host_problems,
     missing_facts,
 )
-from preflight_rules.problem import Problem, as_result  # noqa: E402
-from preflight_rules.resolve import host_values, load_roles  # noqa: E402
+from preflight_rules.problem import Problem, as_result  # noqa: E402 - it follows the path
+from preflight_rules.resolve import host_values, load_roles  # noqa: E402 - it follows the path
 
 _DATA_DIRECTORY = "keydb_data_dir"
 

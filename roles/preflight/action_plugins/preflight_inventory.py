@@ -13,9 +13,9 @@ from ansible.plugins.action import ActionBase
 _ROLE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROLE / "plugin_utils"))
 
-from preflight_rules.inventory import cross_field_problems  # noqa: E402
-from preflight_rules.problem import as_result, merged_hosts  # noqa: E402
-from preflight_rules.resolve import host_values, inventory_of, load_roles, name_problems  # noqa: E402
+from preflight_rules.inventory import cross_field_problems  # noqa: E402 - it follows the path
+from preflight_rules.problem import as_result, merged_hosts  # noqa: E402 - it follows the path
+from preflight_rules.resolve import host_values, inventory_of, load_roles, name_problems  # noqa: E402 - it follows the path
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # its base carries no types

@@ -93,7 +93,7 @@ def read(pcap: Path, tls_ports: Sequence[int]) -> Iterator[Segment]:
     try:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tshark:
             assert tshark.stdout  # noqa: S101 - for the type checker: it is a pipe
-            assert tshark.stderr  # noqa: S101
+            assert tshark.stderr  # noqa: S101 - the same
             for line in tshark.stdout:
                 yield _segment(line.rstrip("\n").split("\t"))
             said = tshark.stderr.read().strip()

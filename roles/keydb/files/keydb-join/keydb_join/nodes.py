@@ -80,7 +80,7 @@ def client(settings: Settings, address: str, username: str, password: str, timeo
         del habits["lib_name"], habits["lib_version"]
     if "retry" in known:
         from redis.backoff import NoBackoff  # noqa: PLC0415 - not before version 4
-        from redis.retry import Retry  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415 - the same
 
         habits["retry"] = Retry(NoBackoff(), 0)
     arguments.update({name: value for name, value in habits.items() if name in known})

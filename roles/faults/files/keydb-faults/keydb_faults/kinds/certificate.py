@@ -22,7 +22,7 @@ class BaseCertificate(Kind):
         """What is to take the place of which of ``files``; raises CommandError."""
         raise NotImplementedError
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """The files first, one rename each, then the restart that reads them."""
         with host.scratch() as directory:
             for name, new in self.make(host, directory).items():
@@ -30,7 +30,7 @@ class BaseCertificate(Kind):
         host.run("systemctl", "restart", "--no-block", host.service)
         return ""
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """Nothing is restarted where nothing was swapped."""
         swapped = False
         for name in self.files:

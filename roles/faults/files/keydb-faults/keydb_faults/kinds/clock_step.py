@@ -33,16 +33,16 @@ class ClockStep(Kind):
         """A container's clock is everybody's on its machine; libfaketime does not get along with KeyDB's allocator."""
         return "a container has the clock of its host, which others use too" if host.is_container else ""
 
-    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002
+    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002 - as the base has it
         """How far both clocks are apart."""
         return {"boot": _boot(), "apart_s": time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)}
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """At once, as a clock that is set by hand."""
         time.clock_settime(time.CLOCK_REALTIME, time.time() + given["seconds"])
         return f"{given['seconds']:+} s"
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """Unless somebody else has set it right, or it was never wrong."""
         right = kept["apart_s"] + time.clock_gettime(time.CLOCK_BOOTTIME)
         if kept["boot"] == _boot() and abs(time.time() - right) > _CLOSE_S:

@@ -37,12 +37,12 @@ class BaseCut(Kind):
         """The cluster's own firewall brings nft; a host may do without."""
         return "" if host.has("nft") else "nftables is not installed"
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """In one transaction."""
         host.run("nft", "--file", "-", told=rules(given.get("from", []), given.get("to", [])))
         return ""
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """With the table, all of it is gone."""
         host.run("nft", "--file", "-", told=_NO_TABLE)
 

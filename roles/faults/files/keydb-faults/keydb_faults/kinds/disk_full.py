@@ -73,7 +73,7 @@ class DiskFull(Kind):
             return f"{mount} is in memory, and would take more than half of what is left of it"
         return ""
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """All that root gets in one piece, then what is left of it, down to the last block."""
         # Asked once more where it counts: filling what others use is what must never happen, whoever calls this.
         why = self.why_not(host)
@@ -87,6 +87,6 @@ class DiskFull(Kind):
             os.close(handle)
         return f"{taken >> 20} MiB"
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """Removing the file is all there is to it."""
         (Path(host.data_dir) / _FILE).unlink(missing_ok=True)

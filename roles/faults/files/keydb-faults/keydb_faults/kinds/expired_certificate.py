@@ -19,6 +19,6 @@ class ExpiredCertificate(BaseCertificate):
         """Without the authority's key there is none."""
         return "" if host.expired_certificate.is_file() else "the controller has brought no expired certificate"
 
-    def make(self, host: Host, directory: Path) -> dict[str, Path]:  # noqa: ARG002
+    def make(self, host: Host, directory: Path) -> dict[str, Path]:  # noqa: ARG002 - as the base has it
         """It is there already."""
         return {"server.crt": host.expired_certificate}

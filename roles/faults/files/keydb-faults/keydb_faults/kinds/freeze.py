@@ -13,11 +13,11 @@ class Freeze(Kind):
     about = "the server stands still (SIGSTOP), with its connections open"
     takes_down = True
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """All its processes, also one that saves."""
         host.run("systemctl", "kill", "--signal=SIGSTOP", host.service)
         return ""
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """There may be none left to wake."""
         host.tried("systemctl", "kill", "--signal=SIGCONT", host.service)

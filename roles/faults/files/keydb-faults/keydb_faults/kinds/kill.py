@@ -15,6 +15,6 @@ class Kill(Kind):
     about = "kill -9 of the server; the service manager starts it again"
     takes_down = True
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """The main process only, as the kernel would."""
         return host.kill(host.service, signal.SIGKILL)

@@ -50,7 +50,7 @@ class Kind:
         """Why this host cannot have it; empty if it can. Changes nothing."""
         return ""
 
-    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002
+    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002 - as the base has it
         """What is needed to undo it, read before anything is changed. Raises NotPossibleError."""
         return {}
 

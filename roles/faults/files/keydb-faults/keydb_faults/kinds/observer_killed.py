@@ -29,6 +29,6 @@ class BaseObserverKilled(Kind):
         name, observer = dice.pick(there)
         return [Part(name, self.name, {"unit": f"observer-{observer}.service"})]
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """The main process only, as the kernel would."""
         return host.kill(given["unit"], signal.SIGKILL)

@@ -26,17 +26,17 @@ class OutOfMemory(Kind):
             return ""
         return "units are not held to their memory limits here"
 
-    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002
+    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002 - as the base has it
         """The limits as they are; ``infinity`` for none."""
         return {limit: host.property(host.service, limit) for limit in _LIMITS}
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """Without swapping, which would only slow it down."""
         used = int((self._group(host) / "memory.current").read_text("ascii"))
         self._limit(host, {"MemoryMax": str(used // 2), "MemorySwapMax": "0"})
         return f"{used >> 21} MiB"
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """The old limits now, then what says so away, for that would stay until the next boot."""
         self._limit(host, {limit: kept[limit] for limit in _LIMITS})
         for limit in _LIMITS:

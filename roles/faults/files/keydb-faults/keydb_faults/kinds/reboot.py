@@ -19,7 +19,7 @@ class Reboot(Kind):
             return ""
         return "a container ends instead of starting anew; faults_restart_command says how to start it"
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """In a moment: the answer has to get out."""
         host.run("systemd-run", "--quiet", "--collect", "--on-active=1", "systemctl", "reboot")
         return ""

@@ -13,11 +13,11 @@ class Restart(Kind):
     about = "orderly restart of the server"
     takes_down = True
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """It may take its time to save and to load: nobody waits for that."""
         host.run("systemctl", "restart", "--no-block", host.service)
         return ""
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """Should the restart have been lost on its way."""
         host.run("systemctl", "start", "--no-block", host.service)

@@ -48,12 +48,12 @@ class Slow(Kind):
             return f"{interface} has a queue of its own, which might not be put back as it was"
         return ""
 
-    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002
+    def prepare(self, host: Host, given: Given) -> dict[str, Any]:  # noqa: ARG002 - as the base has it
         """The interface, and how it gets its queue back."""
         interface = host.interface()
         return {"interface": interface, "back": way_back(host.run("tc", "-json", "qdisc", "show", "dev", interface))}
 
-    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002
+    def inject(self, host: Host, given: Given, kept: Given) -> str:  # noqa: ARG002 - as the base has it
         """Whether the kernel has netem is known once it is asked for."""
         for queue in (_NETEM, _TBF):
             try:
@@ -63,7 +63,7 @@ class Slow(Kind):
             return " ".join(queue)
         raise NotPossibleError("the kernel has neither netem nor tbf")
 
-    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002
+    def undo(self, host: Host, given: Given, kept: Given) -> None:  # noqa: ARG002 - as the base has it
         """Deleting what is not there fails, and is all right."""
         verb, *rest = kept["back"]
         host.tried("tc", "qdisc", verb, "dev", kept["interface"], *rest)
