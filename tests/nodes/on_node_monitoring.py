@@ -50,6 +50,16 @@ def query(port: int, expression: str) -> list[dict[str, Any]]:
     return [{"labels": each["metric"], "value": float(each["value"][1])} for each in result]
 
 
+def wait_for_values(port: int, expression: str, expected: dict[str, float], wait: float) -> dict[str, float]:
+    """Values by node, as of when they are those expected, or after ``wait`` seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        found = {each["labels"]["node"]: each["value"] for each in query(port, expression)}
+        if found == expected or time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
+
+
 def wait_for_targets(port: int, count: int, wait: float) -> list[list[str]]:
     """Job, node, health and last error of each target, as of when so many are up, or after ``wait`` seconds."""
     deadline = time.monotonic() + wait
