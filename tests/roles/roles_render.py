@@ -24,7 +24,6 @@ FACTS = {
     "memtotal_mb": 4000,
     "processor_vcpus": 4,
     "python": {"version": {"major": 3, "minor": 11}},
-    "systemd": {"version": 252},
     "virtualization_type": "kvm",
 }
 OTHER_ROLES = ("firewall", "observers", "healing")

@@ -359,6 +359,13 @@ def test_healing_has_its_own_credentials_and_talks_to_the_cluster_only(rendered:
     assert {"OnActiveSec=30", "OnUnitInactiveSec=30", "RandomizedDelaySec=5"} <= set(timer)
 
 
+def test_a_unit_is_restarted_after_a_steady_delay(rendered: Renderings) -> None:
+    """One that grows counts all restarts since somebody last started the unit, and never shrinks again."""
+    for node in rendered["keydb"].values():
+        for text in (node.files["keydb-server.service"], *node.units.values()):
+            assert re.findall(r"^Restart\w*=.*$", text, re.MULTILINE) == ["Restart=always", "RestartSec=3"]
+
+
 def test_systemd_understands_the_units(rendered: Renderings, tmp_path: Path) -> None:
     """systemd-analyze names what it does not know; programs that are not on this machine are stood in for."""
     files = []

@@ -18,7 +18,6 @@ from ansible.module_utils.facts.system.distribution import DistributionFactColle
 from ansible.module_utils.facts.system.platform import PlatformFactCollector
 from ansible.module_utils.facts.system.python import PythonFactCollector
 from ansible.module_utils.facts.system.service_mgr import ServiceMgrFactCollector
-from ansible.module_utils.facts.system.systemd import SystemdFactCollector
 from ansible.module_utils.facts.virtual.linux import LinuxVirtual
 from ansible.module_utils.node_timestamps import has_hardware_timestamps
 
@@ -110,7 +109,6 @@ _COLLECTORS = (
     DistributionFactCollector,
     PythonFactCollector,
     ServiceMgrFactCollector,
-    SystemdFactCollector,
 )
 
 
