@@ -6,11 +6,14 @@ import grp
 import json
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import hardware_settings
 import pytest
+import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from hardware_setting import choices_file, is_in_force
@@ -19,6 +22,11 @@ from hardware_settings import Settings
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 RPS = "/sys/class/net/eth1/queues/rx-0/rps_cpus"
+XPS = "/sys/class/net/eth1/queues/tx-*/xps_cpus"
+STEERING = "{{ _hardware_steering | to_json }}"
+
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "hardware"
 
 
 @pytest.mark.parametrize(
@@ -157,3 +165,33 @@ def test_files_come_with_the_settings(
     assert (kernel / "at-boot.conf").exists() is not check
     assert _present(kernel)[0] == ("60" if check else "1")
     assert call()["changed"] is check
+
+
+@pytest.mark.parametrize(("named", "address"), [("eth1", None), ("", "10.77.0.11")], ids=["bare", "has its address"])
+def test_steering_is_for_the_interface_of_the_cluster_network(tmp_path: Path, named: str, address: str | None) -> None:
+    """Before its first run a bare host has no address there; only the name tells which interface it will be."""
+    interface = {"device": "eth1", **({"ipv4": {"address": address}} if address else {})}
+    play = {
+        "name": "Name the files",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(ROLE / "vars" / "main.yml")],
+        "vars": {
+            "ansible_facts": {"interfaces": ["lo", "eth1"], "eth1": interface, "processor_vcpus": 4},
+            "cluster_network_address": "10.77.0.11",
+            "cluster_network_interface": named,
+        },
+        "tasks": [
+            {"name": "Keep them", "ansible.builtin.copy": {"dest": str(tmp_path / "files"), "content": STEERING}}
+        ],
+    }
+    file = tmp_path / "play.yml"
+    file.write_text(yaml.safe_dump([play], sort_keys=False), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert json.loads((tmp_path / "files").read_text("utf-8")) == {RPS.replace("rx-0", "rx-*"): "f", XPS: "f"}
